@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { HUB_LIMITS } from '../../src/agent/hub/limits.ts';
+import { FIRST_BYTE_WITHIN_MS, HEADERS_WITHIN_MS, HUB_LIMITS, REQUEST_WITHIN_MS } from '../../src/agent/hub/limits.ts';
+import { MAX_PARTS } from '../../src/agent/otlp/otlp-limits.ts';
 import { blocksOf, DOCS, ROOT } from '../support/doc-pages.ts';
 import { type TestHub, testHub } from '../support/hub-client.ts';
 import { openShell, type Shell } from '../support/shell.ts';
@@ -58,8 +59,22 @@ test('the example reports itself, and works without an agent', async () => {
 test('the page has the limits as they are', () => {
   const page = DOCS.find(({ path }) => path === 'docs/machine-hub.md')?.text ?? '';
   const table = page.split('## Limits')[1]?.split('\n## ')[0]?.replaceAll(',', '') ?? '';
-  const { lineBytes, bodyBytes, unreadAnswerBytes, refusalsPerAnswer: _, ...counts } = HUB_LIMITS;
+  const {
+    lineBytes,
+    bodyBytes,
+    bodiesBytes,
+    portBodiesBytes,
+    unreadAnswerBytes,
+    refusalsPerAnswer: _,
+    ...counts
+  } = HUB_LIMITS;
   for (const count of Object.values(counts)) expect(table).toMatch(new RegExp(`(^|\\D)${count}\\D`));
   expect(table).toContain(`${lineBytes / 1024} KiB per line ${bodyBytes / 1024 ** 2} MiB per request`);
+  const [all, ofPort] = [bodiesBytes / 1024 ** 2, portBodiesBytes / 1024 ** 2];
+  expect(table).toContain(`${all} MiB of requests at the same time on the socket and ${ofPort} MiB on the port`);
   expect(table).toContain(`${unreadAnswerBytes / 1024} KiB of answers`);
+  expect(table).toContain(`${MAX_PARTS} resources`);
+  const [first, headers, request] = [FIRST_BYTE_WITHIN_MS, HEADERS_WITHIN_MS, REQUEST_WITHIN_MS].map((ms) => ms / 1000);
+  expect(table).toContain(`${first} s from the connection to its first byte ${headers} s to the end of`);
+  expect(table).toContain(`headers ${request} s to the end of the request`);
 });

@@ -14,7 +14,9 @@ import {
   type ReceivedMetric,
   type ReceivedPoint,
   TEMPORALITIES,
+  TooManyParts,
 } from './metrics-request.ts';
+import { MAX_PARTS } from './otlp-limits.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -30,6 +32,7 @@ const KINDS = {
 export function readJsonRequest(body: Buffer): MetricsRequest {
   const metrics: ReceivedMetric[] = [];
   const budget = new ReadBudget();
+  if (mostObjectsIn(body) > MAX_OBJECTS) throw new TooManyParts();
   const request = objectOf(parsed(body), '');
   for (const [resourceMetrics, resourcePath] of objectsIn(request, 'resourceMetrics', '', budget)) {
     for (const [scopeMetrics, scopePath] of objectsIn(resourceMetrics, 'scopeMetrics', resourcePath, budget)) {
@@ -39,6 +42,18 @@ export function readJsonRequest(body: Buffer): MetricsRequest {
     }
   }
   return { metrics, pointsNotRead: budget.pointsNotRead };
+}
+
+/** Of as many parts as may be read: the most are attributes, of which each has two objects. */
+const MAX_OBJECTS = 3 * MAX_PARTS;
+
+const OPENING_BRACE = 0x7b;
+
+/** How many objects it can have at most: those above the limit are not made in the first place. */
+function mostObjectsIn(body: Buffer): number {
+  let count = 0;
+  for (let at = 0; at < body.length; at++) if (body[at] === OPENING_BRACE) count++;
+  return count;
 }
 
 function parsed(body: Buffer): unknown {
