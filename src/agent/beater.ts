@@ -226,6 +226,7 @@ export class Beater {
       clock,
       report: this.#report,
       onEnded: (task) => this.ended.addOwn(task),
+      untold: this.ended,
       status: () => this.#status(),
     });
   }

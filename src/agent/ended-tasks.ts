@@ -32,6 +32,7 @@ export class EndedTasks {
   /** In the order in which they came; those of the host in order of their numbers. */
   #waiting: Waiting[] = [];
   #lastNumber = 0;
+  #ownChanges = 0;
   #dropped = 0;
 
   constructor(report: Report, onTold: (upTo: number) => void) {
@@ -44,6 +45,16 @@ export class EndedTasks {
     return this.#waiting.map(({ task }) => task);
   }
 
+  /** Of those, the ones that the host does not know. */
+  get ownWaiting(): readonly EndedTask[] {
+    return this.#waiting.filter(({ number }) => number === undefined).map(({ task }) => task);
+  }
+
+  /** Grows with each change of {@link ownWaiting}. */
+  get ownChanges(): number {
+    return this.#ownChanges;
+  }
+
   /** One that it knows changes nothing. */
   add({ number, task }: NumberedEnd): void {
     if (number <= this.#lastNumber) return;
@@ -53,6 +64,7 @@ export class EndedTasks {
 
   /** Of a task that the host does not know. */
   addOwn(task: EndedTask): void {
+    this.#ownChanges++;
     this.#push(undefined, task);
   }
 
@@ -97,7 +109,9 @@ export class EndedTasks {
   }
 
   #remove(count: number): void {
-    const told = this.#waiting.slice(0, count).findLast(({ number }) => number !== undefined);
+    const removed = this.#waiting.slice(0, count);
+    const told = removed.findLast(({ number }) => number !== undefined);
+    if (removed.some(({ number }) => number === undefined)) this.#ownChanges++;
     this.#waiting = this.#waiting.slice(count);
     if (told?.number !== undefined) this.#onTold(told.number);
   }

@@ -62,6 +62,19 @@ describe('what waits to be told to a master', () => {
     expect([ids(), told]).toEqual([[], [1, 2]]);
   });
 
+  test('without a number is what the hub has to keep, until it is told', () => {
+    const { ended, add } = queue();
+    add('of the host');
+    expect([ended.ownWaiting, ended.ownChanges]).toEqual([[], 0]);
+    ended.addOwn({ taskId: 'of the hub' });
+    expect([ended.ownWaiting, ended.ownChanges]).toEqual([[{ taskId: 'of the hub' }], 1]);
+    ended.sent(1, 2);
+    ended.accepted(1);
+    expect(ended.ownChanges).toBe(1);
+    ended.accepted(2);
+    expect([ended.ownWaiting, ended.ownChanges]).toEqual([[], 2]);
+  });
+
   test('is told anew on another connection', () => {
     const { ended, add, ids } = queue();
     add('a');

@@ -12,6 +12,7 @@ export interface TestHub {
   readonly hub: Hub;
   readonly socket: string;
   readonly folder: string;
+  /** As of an agent without a master: a test that takes some out has told them. */
   readonly ended: EndedTask[];
   readonly reports: string[];
   /** The same again, after it was stopped. */
@@ -23,8 +24,8 @@ export async function testHub(
   settings: Partial<HubSettings> = {},
   clock: Clock = systemClock,
   folder = mkdtempSync(join(tmpdir(), 'pulselane-hub-')),
+  socket = join(folder, 'agent.sock'),
 ): Promise<TestHub> {
-  const socket = join(folder, 'agent.sock');
   const ended: EndedTask[] = [];
   const reports: string[] = [];
   const hub = new Hub({
@@ -32,6 +33,12 @@ export async function testHub(
     clock,
     report: (level, message) => reports.push(`${level}: ${message}`),
     onEnded: (task) => ended.push(task),
+    untold: {
+      ownWaiting: ended,
+      get ownChanges() {
+        return ended.length;
+      },
+    },
     status: () => ({ worker_id: 'w' }),
   });
   await hub.start();
@@ -41,7 +48,7 @@ export async function testHub(
     folder,
     ended,
     reports,
-    again: () => testHub(settings, clock, folder),
+    again: () => testHub(settings, clock, folder, socket),
     async close() {
       await hub.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -17,7 +17,7 @@ import type { EndedTask } from '../../model/telemetry.ts';
 import type { Report } from '../report.ts';
 import { HubHttp } from './http.ts';
 import { type ConnectionRefusal, HubState } from './hub-state.ts';
-import { KeptTasks } from './kept-tasks.ts';
+import { KeptTasks, type UntoldEnds } from './kept-tasks.ts';
 import { FIRST_BYTE_WITHIN_MS, HUB_LIMITS, SWEEP_EVERY_MS } from './limits.ts';
 import { LineConnection } from './line-connection.ts';
 import { LineRate } from './line-rate.ts';
@@ -39,6 +39,7 @@ export interface HubOptions {
   readonly clock: Clock;
   readonly report: Report;
   readonly onEnded: (task: EndedTask) => void;
+  readonly untold: UntoldEnds;
   /** What the agent has to say of itself at `GET /v1/status`. */
   readonly status: () => object;
 }
@@ -57,13 +58,22 @@ export class Hub {
   #keptTasks: KeptTasks | undefined;
   #portServer: Server | undefined;
   #sweep: Timer | undefined;
-  #isLooking = false;
+  /** Where the socket was before it was removed, until it can be created again. */
+  #lostPath: string | undefined;
+  #looking: Promise<void> | undefined;
   #isStopped = false;
 
   constructor(options: HubOptions) {
     const { clock, onEnded, status } = options;
     this.#options = options;
-    this.state = new HubState({ clock, processes: systemProcesses, onEnded });
+    this.state = new HubState({
+      clock,
+      processes: systemProcesses,
+      onEnded: (task) => {
+        onEnded(task);
+        this.#keptTasks?.ended();
+      },
+    });
     this.#rate = new LineRate(clock, { perS: HUB_LIMITS.linesPerS, atOnce: HUB_LIMITS.linesAtOnce });
     this.#http = new HubHttp({
       state: this.state,
@@ -85,7 +95,9 @@ export class Hub {
     this.#sweep = this.#options.clock.every(SWEEP_EVERY_MS, () => {
       this.state.sweep();
       if (this.#file !== undefined) this.#keptTasks?.saveSoon();
-      void this.#lookAtFile();
+      this.#looking ??= this.#lookAtFile().finally(() => {
+        this.#looking = undefined;
+      });
     });
   }
 
@@ -94,9 +106,13 @@ export class Hub {
     this.#isStopped = true;
     this.#sweep?.cancel();
     for (const connection of this.#lines) connection.abandon();
-    for (const server of [this.#fileServer, this.#portServer]) server?.close();
+    this.#portServer?.close();
     for (const socket of this.#sockets) socket.destroy();
     this.#http.close();
+    // It may be about to create the socket again.
+    await this.#looking;
+    this.#fileServer?.close();
+    this.#keptTasks?.stop();
     if (this.#file !== undefined) await this.#keptTasks?.saveNow();
     await this.#file?.remove();
   }
@@ -106,7 +122,7 @@ export class Hub {
     for (const path of settings.sockets) {
       try {
         await this.#listenAt(path);
-        this.#keptTasks = new KeptTasks({ socket: path, tasks: this.state.tasks, clock: this.#options.clock, report });
+        this.#keptTasks = this.#makeKeptTasks(path);
         await this.#keptTasks.load();
         report('info', `programs of this machine report to ${path}`);
         return;
@@ -156,29 +172,61 @@ export class Hub {
     return server;
   }
 
-  /** Whether the socket is still there: it may have been removed, or taken by another agent. */
+  #makeKeptTasks(socket: string): KeptTasks {
+    const { clock, report, untold } = this.#options;
+    return new KeptTasks({
+      socket,
+      tasks: this.state.tasks,
+      untold,
+      isOurs: async () => (await this.#file?.look()) === 'ours',
+      clock,
+      report,
+    });
+  }
+
+  /** Whether the socket is still there: it may have been removed, or taken by another agent. Never rejects. */
   async #lookAtFile(): Promise<void> {
-    const file = this.#file;
-    if (file === undefined || this.#isLooking) return;
-    this.#isLooking = true;
-    try {
-      const found = await file.look();
-      if (found === 'ours' || this.#isStopped) return;
-      const { report } = this.#options;
+    const found = await this.#file?.look();
+    if (found === 'ours' || this.#isStopped) return;
+    if (this.#file !== undefined) {
+      const { path } = this.#file;
       // Who is connected stays so.
       this.#fileServer?.close();
       this.#file = undefined;
-      if (found === 'foreign') {
-        report('warn', `programs of this machine now report to another agent, which has taken ${file.path}`);
-        return;
-      }
-      await this.#listenAt(file.path);
-      report('warn', `${file.path} was removed, and is there again`);
-    } catch (error) {
-      this.#options.report('warn', `${file.path} was removed, and cannot be made again: ${messageOf(error)}`);
-    } finally {
-      this.#isLooking = false;
+      if (found === 'foreign') this.#leaveTo(path);
+      else if (await this.#createAgain(path, true)) return;
+      else this.#lostPath = path;
+    } else if (this.#lostPath !== undefined) {
+      await this.#createAgain(this.#lostPath, false);
     }
+  }
+
+  /** @returns false if it has to be tried again */
+  async #createAgain(path: string, isFirst: boolean): Promise<boolean> {
+    const { report } = this.#options;
+    try {
+      await this.#listenAt(path);
+      this.#keptTasks?.lost();
+      report('warn', `${path} was removed; created it again`);
+    } catch (error) {
+      if (error instanceof SocketRefused && error.reason === 'in_use') {
+        this.#leaveTo(path);
+        return true;
+      }
+      if (isFirst) report('warn', `${path} was removed and cannot be created again yet: ${messageOf(error)}`);
+      return false;
+    }
+    this.#lostPath = undefined;
+    return true;
+  }
+
+  /** The other agent has read the file, and reports the kept tasks from now on. */
+  #leaveTo(path: string): void {
+    this.#lostPath = undefined;
+    this.#keptTasks?.stop();
+    this.#keptTasks = undefined;
+    this.state.tasks.forgetKept();
+    this.#options.report('warn', `programs of this machine now report to another agent, which has taken ${path}`);
   }
 
   #accept(socket: Socket, isPort: boolean): void {

@@ -10,9 +10,10 @@
  * Whoever knows its id may change it or end it.
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { EndedTask, RunningTask } from '../../model/telemetry.ts';
+import type { EndedTask, EndedTaskOutcome, RunningTask } from '../../model/telemetry.ts';
+import { keptLine, parseKeptLine } from './kept-line.ts';
 import { HUB_LIMITS, TASK_KEEP_MS } from './limits.ts';
-import { lineOf, RefusedLine, type TaskLine } from './line.ts';
+import { RefusedLine, type TaskLine } from './line.ts';
 import type { Processes, WatchedProcess } from './processes.ts';
 
 /** A connection, as the owner of what it has said. */
@@ -72,47 +73,40 @@ export class TaskStore {
     const [nowMs, nowUnixMs] = [clock.monotonicMs(), clock.wallMs()];
     return [...this.#kept.values()]
       .filter(({ owner }) => owner === undefined)
-      .map(({ task, process, keepMs, heardAtMs }) => {
-        const line = {
-          task: {
-            task_id: task.taskId,
-            status: task.status,
-            progress: task.progress,
-            cpu_allocated: task.cpuAllocated,
-            memory_allocated: task.memoryAllocated,
-            gpu_allocated: task.gpuAllocated,
-            started_at_unix_ms: task.startedAtUnixMs,
-            keep_seconds: keepMs / 1000,
-            pid: process?.pid,
-          },
-        };
-        const heardAtUnixMs = Math.round(nowUnixMs - (nowMs - heardAtMs));
-        return `${JSON.stringify({ line, process_started_at: process?.startedAt, heard_at_unix_ms: heardAtUnixMs })}\n`;
-      });
+      .map((kept) => keptLine({ ...kept, heardAtUnixMs: Math.round(nowUnixMs - (nowMs - kept.heardAtMs)) }));
   }
 
   /**
-   * Takes up a task of before a restart. What has ended meanwhile is found by the next {@link sweep}.
-   * @param text a line of {@link keptLines}
+   * Takes up a task of before a restart, or an end of which no master knows. What has ended meanwhile is found by the next {@link sweep}.
+   * @param text a line of {@link keptLines}, or of `endLine`
    * @returns whether it could be read
    */
   restore(text: string): boolean {
-    const restored = restoredLine(text);
+    const restored = parseKeptLine(text);
     if (restored === undefined) return false;
-    const { line, processStartedAt, heardAtUnixMs } = restored;
+    const { line, processStartedAt, atUnixMs } = restored;
+    if (line.outcome !== undefined) {
+      this.#options.onEnded(endOf({ ...line, outcome: line.outcome }, line.startedAtUnixMs, atUnixMs));
+      return true;
+    }
     // A program was faster.
     if (this.#kept.has(line.taskId)) return true;
     if (this.#kept.size >= HUB_LIMITS.tasks) return false;
     const { clock } = this.#options;
-    const ageMs = Math.max(0, clock.wallMs() - heardAtUnixMs);
+    const ageMs = Math.max(0, clock.wallMs() - atUnixMs);
     this.#set({
-      task: taskOf(line, undefined, heardAtUnixMs),
+      task: taskOf(line, undefined, atUnixMs),
       owner: undefined,
       process: line.pid === undefined ? undefined : { pid: line.pid, startedAt: processStartedAt },
       keepMs: line.keepMs ?? TASK_KEEP_MS,
       heardAtMs: clock.monotonicMs() - ageMs,
     });
     return true;
+  }
+
+  /** Another agent has taken up the kept tasks: they have not ended, and are its own now. */
+  forgetKept(): void {
+    for (const [taskId, { owner }] of this.#kept) if (owner === undefined) this.#forget(taskId);
   }
 
   /**
@@ -196,7 +190,7 @@ export class TaskStore {
 
   #set(kept: Kept): void {
     const { taskId } = kept.task;
-    this.#letGo(taskId);
+    this.#detach(taskId);
     if (kept.owner === undefined) this.#changes++;
     kept.owner?.tasks.add(taskId);
     if (kept.process !== undefined) this.#watched++;
@@ -206,12 +200,12 @@ export class TaskStore {
   }
 
   #forget(taskId: string): void {
-    this.#letGo(taskId);
+    this.#detach(taskId);
     this.#kept.delete(taskId);
     this.#tasks.delete(taskId);
   }
 
-  #letGo(taskId: string): void {
+  #detach(taskId: string): void {
     const known = this.#kept.get(taskId);
     if (known !== undefined && known.owner === undefined) this.#changes++;
     known?.owner?.tasks.delete(taskId);
@@ -219,20 +213,26 @@ export class TaskStore {
   }
 
   /** One that was not known has ended, too: it may have been shorter than the time that it takes to say so twice. */
-  #end(taskId: string, end: Pick<EndedTask, 'outcome'> & Partial<TaskLine>): void {
+  #end(taskId: string, end: Omit<End, 'taskId'>): void {
     const startedAtUnixMs = this.#kept.get(taskId)?.task.startedAtUnixMs ?? end.startedAtUnixMs;
-    const { outcome, exitCode, cpuSeconds, maxRssBytes } = end;
     this.#forget(taskId);
-    this.#options.onEnded({
-      taskId,
-      endedAtUnixMs: Math.round(this.#options.clock.wallMs()),
-      ...(startedAtUnixMs === undefined ? {} : { startedAtUnixMs }),
-      ...(outcome === undefined ? {} : { outcome }),
-      ...(exitCode === undefined ? {} : { exitCode }),
-      ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
-      ...(maxRssBytes === undefined ? {} : { maxRssBytes }),
-    });
+    this.#options.onEnded(endOf({ ...end, taskId }, startedAtUnixMs, this.#options.clock.wallMs()));
   }
+}
+
+type End = Partial<TaskLine> & { readonly taskId: string; readonly outcome: EndedTaskOutcome };
+
+function endOf(end: End, startedAtUnixMs: number | undefined, atUnixMs: number): EndedTask {
+  const { taskId, outcome, exitCode, cpuSeconds, maxRssBytes } = end;
+  return {
+    taskId,
+    endedAtUnixMs: Math.round(atUnixMs),
+    ...(startedAtUnixMs === undefined ? {} : { startedAtUnixMs }),
+    outcome,
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
+    ...(maxRssBytes === undefined ? {} : { maxRssBytes }),
+  };
 }
 
 /** A connection keeps or takes what is nobody's; what another one has, it leaves there. */
@@ -240,19 +240,6 @@ function ownerOf({ keep }: TaskLine, known: Kept | undefined, owner: Owner | und
   if (known === undefined) return keep === true ? undefined : owner;
   if (known.owner === undefined) return keep === false ? owner : undefined;
   return keep === true && known.owner === owner ? undefined : known.owner;
-}
-
-/** Undefined if it is no such line. */
-function restoredLine(text: string) {
-  try {
-    const value = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    const line = lineOf(value.line).task;
-    const { process_started_at: startedAt, heard_at_unix_ms: heardAt } = value;
-    if (line === undefined || line.outcome !== undefined || typeof heardAt !== 'number') return undefined;
-    return { line, processStartedAt: typeof startedAt === 'number' ? startedAt : undefined, heardAtUnixMs: heardAt };
-  } catch {
-    return undefined;
-  }
 }
 
 function taskOf(line: TaskLine, known: RunningTask | undefined, nowUnixMs: number): RunningTask {

@@ -1,7 +1,17 @@
 /** The hub on real sockets: its file, what it answers, and what it does to those who ask too much. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,7 +96,7 @@ describe('its socket', () => {
     rmSync(hub.socket);
     await eventually(() => {
       clock.advance(1_000);
-      return hub.reports.includes(`warn: ${hub.socket} was removed, and is there again`);
+      return hub.reports.includes(`warn: ${hub.socket} was removed; created it again`);
     });
     await sayTo(hub.socket, { metrics: { a: 1 } });
     rmSync(hub.socket);
@@ -110,6 +120,57 @@ test('a port that is taken is an error that names its setting', async () => {
     `AGENT_LOCAL=127.0.0.1:${port}: the port is in use`,
   );
   taken.close();
+});
+
+test('a socket whose directory is away comes back with it, and so do its tasks', async () => {
+  const clock = new FakeClock();
+  const folder = mkdtempSync(join(tmpdir(), 'pulselane-hub-'));
+  const [place, away] = [join(folder, 'run'), join(folder, 'away')];
+  mkdirSync(place);
+  const { hub, socket, reports } = await open({}, clock, folder, join(place, 'a.sock'));
+  await sayTo(socket, { task: { task_id: 'kept', keep: true } });
+  renameSync(place, away);
+  const lost = `warn: ${socket} was removed and cannot be created again yet: its directory does not exist`;
+  await eventually(() => {
+    clock.advance(1_000);
+    return reports.includes(lost);
+  });
+  for (let looks = 0; looks < 3; looks++) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  mkdirSync(place);
+  await eventually(() => {
+    clock.advance(1_000);
+    return reports.includes(`warn: ${socket} was removed; created it again`) && existsSync(`${socket}.tasks`);
+  });
+  expect(reports.filter((line) => line === lost)).toHaveLength(1);
+  expect(await sayTo(socket, { metrics: { a: 1 } })).toEqual([{ accepted: 1, refused: 0 }]);
+  expect([...hub.state.tasks.tasks.keys()]).toEqual(['kept']);
+});
+
+test('of two agents at one path only the one whose socket is there reports the kept tasks', async () => {
+  const clock = new FakeClock();
+  const before = await open({}, clock);
+  await sayTo(before.socket, { task: { task_id: 'kept', keep: true } });
+  await before.hub.stop();
+  const first = await before.again();
+  const client = await SocketClient.connect(first.socket);
+  client.say({ id: 1, task: { task_id: 'own' } });
+  await eventually(() => client.answers.length > 0);
+  // As when both start in the same moment: both find the path free.
+  rmSync(first.socket);
+  const second = await first.again();
+  expect([...second.hub.state.tasks.tasks.keys()]).toEqual(['kept']);
+  await eventually(() => {
+    clock.advance(1_000);
+    return first.hub.state.tasks.tasks.size === 1;
+  });
+  expect([...first.hub.state.tasks.tasks.keys()]).toEqual(['own']);
+  expect(first.ended).toEqual([]);
+  await first.hub.stop();
+  await second.hub.stop();
+  expect(readFileSync(`${first.socket}.tasks`, 'utf8')).toContain('"kept"');
 });
 
 describe('lines', () => {
@@ -308,6 +369,32 @@ test('tasks that were started outlive a restart, also of an agent that is killed
   expect(second.reports[0]).toBe(`warn: ${path}: 1 of 2 tasks cannot be read and are left out`);
   expect(second.hub.state.tasks.tasks.get('kept')).toEqual(first.hub.state.tasks.tasks.get('kept'));
   await sayTo(second.socket, { task: { task_id: 'kept', status: 'finished' } });
+  second.ended.length = 0;
+  await second.hub.stop();
+  expect(existsSync(path)).toBe(false);
+});
+
+test('an end that no master knows outlives an agent that is killed in the same moment', async () => {
+  const clock = new FakeClock();
+  const first = await open({}, clock);
+  const path = `${first.socket}.tasks`;
+  await sayTo(first.socket, { task: { task_id: 'a', keep: true, started_at_unix_ms: 5 } });
+  await sayTo(first.socket, { task: { task_id: 'a', status: 'failed', exit_code: 3, cpu_seconds: 1.5 } });
+  // No time has passed.
+  const text = await eventually(() => existsSync(path) && readFileSync(path, 'utf8'));
+  const ended = [...first.ended];
+  await sayTo(first.socket, { task: { task_id: 'b', status: 'finished' } });
+  await eventually(() => {
+    clock.advance(50);
+    return readFileSync(path, 'utf8').includes('"b"');
+  });
+  expect(clock.monotonicMs()).toBeLessThan(1_000);
+  await first.hub.stop();
+  writeFileSync(path, text);
+  const second = await first.again();
+  expect(second.ended).toEqual(ended);
+  expect(second.hub.state.tasks.tasks.size).toBe(0);
+  second.ended.length = 0;
   await second.hub.stop();
   expect(existsSync(path)).toBe(false);
 });
