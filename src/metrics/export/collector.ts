@@ -4,7 +4,7 @@
  */
 import type { Directory, WorkerEntry } from '../../reading/directory.ts';
 import type { FamilyWithSeries } from '../family.ts';
-import { WORKERS_PER_SLICE } from './export-limits.ts';
+import { SERIES_PER_SLICE, WORKERS_PER_SLICE } from './export-limits.ts';
 import type { RoundSlice, SourceRound } from './exporter.ts';
 import { SeriesTracker } from './series-tracker.ts';
 
@@ -65,33 +65,37 @@ export class Collector<Kept> {
 
   /** A round: the caller may pause between slices, but must take them all before the next round. */
   *round(atUnixMs: number): Generator<RoundSlice<Kept>> {
-    const round = ++this.#round;
-    let series = 0;
     this.#room = this.#maxSeries;
     this.#leftOutSoFar = 0;
-    let sources: SourceRound<Kept>[] = [this.#masterRound()];
+    let series = 0;
+    let sources: SourceRound<Kept>[] = [];
+    let size = 0;
+    for (const source of this.#sources(++this.#round)) {
+      sources.push(source);
+      series += source.points.length;
+      size += source.points.length + source.ended.length;
+      if (sources.length < WORKERS_PER_SLICE && size < SERIES_PER_SLICE) continue;
+      yield { atUnixMs, sources };
+      sources = [];
+      size = 0;
+    }
+    this.#series = series;
+    this.#leftOut = this.#leftOutSoFar;
+    yield { atUnixMs, sources };
+  }
+
+  *#sources(round: number): Generator<SourceRound<Kept>> {
+    yield this.#masterRound();
     // The list is taken at once: the directory may change between slices.
     for (const entry of [...this.#directory.all()]) {
       const source = this.#workerRound(entry, round);
-      if (source === undefined) continue;
-      sources.push(source);
-      if (sources.length < WORKERS_PER_SLICE) continue;
-      series += countOf(sources);
-      yield { atUnixMs, sources };
-      sources = [];
+      if (source !== undefined) yield source;
     }
     for (const [workerId, tracked] of this.#workers) {
       if (tracked.round === round) continue;
       this.#workers.delete(workerId);
-      sources.push({ workerId, worker: undefined, points: [], ended: tracked.tracker.end() });
-      if (sources.length < WORKERS_PER_SLICE) continue;
-      series += countOf(sources);
-      yield { atUnixMs, sources };
-      sources = [];
+      yield { workerId, worker: undefined, points: [], ended: tracked.tracker.end() };
     }
-    this.#series = series + countOf(sources);
-    this.#leftOut = this.#leftOutSoFar;
-    yield { atUnixMs, sources };
   }
 
   #masterRound(): SourceRound<Kept> {
@@ -123,8 +127,4 @@ export class Collector<Kept> {
     }
     return fitting;
   }
-}
-
-function countOf(sources: readonly SourceRound<unknown>[]): number {
-  return sources.reduce((sum, { points }) => sum + points.length, 0);
 }

@@ -25,6 +25,8 @@ export const AWAY_AFTER_MS = 60_000;
 
 /** Workers per slice of a round: a few milliseconds. */
 export const WORKERS_PER_SLICE = 100;
+/** A slice ends with the worker that brings it to this many series: more than 100 workers have, unless they have many custom metrics. */
+export const SERIES_PER_SLICE = 5000;
 
 /** Reports to main, in which nothing else is waited for. */
 export const REPORT_EVERY_MS = 1000;

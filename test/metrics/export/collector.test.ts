@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Collector } from '../../../src/metrics/export/collector.ts';
+import { SERIES_PER_SLICE } from '../../../src/metrics/export/export-limits.ts';
 import type { FamilyWithSeries } from '../../../src/metrics/family.ts';
 import type { WorkerEntry } from '../../../src/reading/directory.ts';
 
@@ -58,4 +59,23 @@ test('a worker with too many series costs itself and those behind it what there 
   expect(roundOf(collector)).toEqual({ master: '3 −0', a: '1 −0', greedy: '4 −0', z: '0 −1' });
   expect(collector.leftOut).toBe(105);
   expect(collector.series).toBe(8);
+});
+
+test('workers with many series make slices smaller, when they come and when they end', () => {
+  const ids = Array.from({ length: 60 }, (_, n) => `w${n}`);
+  let present = ids;
+  const collector = new Collector(
+    { all: () => present.map(entryOf).values() as never },
+    { master: () => [], worker: () => ({ families: [familyOf('custom', 1000)], leftOut: 0 }) },
+    1_000_000,
+  );
+  const largest = () =>
+    Math.max(
+      ...Array.from(collector.round(1), ({ sources }) =>
+        sources.reduce((sum, { points, ended }) => sum + points.length + ended.length, 0),
+      ),
+    );
+  expect(largest()).toBe(SERIES_PER_SLICE);
+  present = [];
+  expect(largest()).toBe(SERIES_PER_SLICE);
 });

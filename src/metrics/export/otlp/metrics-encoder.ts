@@ -135,14 +135,17 @@ export class MetricsEncoder {
       }
       run.entries.push({ series: kept, value });
     }
+    // As many families of a worker may end at once as it has custom metrics.
+    const byHead = ended.length === 0 ? undefined : new Map(runs.map((one) => [one.head, one]));
     for (const series of ended) {
       // A series that was never sent needs no end.
       const { kept } = series;
       if (kept === undefined) continue;
-      run = runs.find(({ head }) => head === kept.head);
+      run = byHead?.get(kept.head);
       if (run === undefined) {
         run = { head: kept.head, entries: [], dataBytes: 0, metricBytes: 0 };
         runs.push(run);
+        byHead?.set(kept.head, run);
       }
       run.entries.push({ series: kept, value: undefined });
     }

@@ -233,3 +233,14 @@ test('a counter without a known start begins with its first sample, and again wh
 test('a series that was never sent is not ended', () => {
   expect(encode([{ resource: [], points: [], ended: [seriesOf(GAUGE, [])] }])).toEqual([]);
 });
+
+test('the families of a worker that end at once cost no more than those that stay', () => {
+  const with_ = encoder();
+  // Compared with one another, these would take longer than a test may.
+  const all = Array.from({ length: 100_000 }, (_, n) =>
+    seriesOf({ name: `pulselane_custom_m${n}`, type: 'gauge', help: '' }, []),
+  );
+  encode([{ resource: [], points: all.map((series) => ({ series, value: 1 })), ended: [] }], with_);
+  const requests = encode([{ resource: [], points: [], ended: all }], with_);
+  expect(requests.reduce((sum, { points }) => sum + points, 0)).toBe(all.length);
+});
