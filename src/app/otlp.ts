@@ -8,7 +8,7 @@ import { hasAuthorization } from '../config/receiver-rules.ts';
 import { settingText } from '../config/setting-names.ts';
 import { allOrProblems, PulselaneError } from '../lib/errors.ts';
 import type { OtlpSettings } from '../metrics/export/otlp/settings.ts';
-import { authorizationOf, certificatesIn, parsedHeaders, secretIn } from './receiver-files.ts';
+import { authorizationOf, certificatesIn, parsedFile, secretIn, tokenIn } from './receiver-files.ts';
 
 /**
  * @returns undefined if it is not set
@@ -18,16 +18,14 @@ export async function otlpOf(config: MasterConfig): Promise<OtlpSettings | undef
   const { otlpEndpoint, otlpTokenFile, otlpHeadersFile, names } = config;
   if (otlpEndpoint === undefined) return undefined;
   const [tokenInFile, headersInFile, ca] = await allOrProblems([
-    secretIn(config, 'OTLP_TOKEN_FILE', otlpTokenFile),
+    tokenIn(config, 'OTLP_TOKEN_FILE', otlpTokenFile),
     secretIn(config, 'OTLP_HEADERS_FILE', otlpHeadersFile),
     certificatesIn(config, 'OTLP_TLS_CA', config.otlpTlsCa),
   ]);
   const authorization = authorizationOf({ user: '', password: '', token: config.otlpToken ?? tokenInFile });
   const headersSetting = settingText(names, 'OTLP_HEADERS_FILE', otlpHeadersFile);
   const headers =
-    headersInFile === undefined
-      ? (config.otlpHeaders ?? {})
-      : parsedHeaders(headersKind, headersSetting, headersInFile);
+    headersInFile === undefined ? (config.otlpHeaders ?? {}) : parsedFile(headersKind, headersSetting, headersInFile);
   if (authorization !== undefined && hasAuthorization(headers)) {
     throw new PulselaneError(
       'bad_setting',

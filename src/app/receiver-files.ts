@@ -1,6 +1,7 @@
 /** What the settings of receivers of metrics say in files of their own, and how to authenticate with it. */
 import { Expected, type Kind } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
+import { bearerToken } from '../config/receiver-kinds.ts';
 import { settingText } from '../config/setting-names.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { readSettingFile } from '../lib/setting-file.ts';
@@ -16,6 +17,16 @@ export function authorizationOf({ user, password, token }: Credentials): string 
   if (token !== undefined) return `Bearer ${token}`;
   if (user === '' && password === '') return undefined;
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+/** A token in a file of its own. @throws PulselaneError `bad_setting`, naming the setting, without the token */
+export async function tokenIn(
+  config: MasterConfig,
+  variable: string,
+  path: string | undefined,
+): Promise<string | undefined> {
+  const token = await secretIn(config, variable, path);
+  return token === undefined ? undefined : parsedFile(bearerToken, settingText(config.names, variable, path), token);
 }
 
 /** A secret in a file of its own: one line. @throws PulselaneError `bad_setting`, naming the setting */
@@ -45,12 +56,8 @@ export async function certificatesIn(
   return pem;
 }
 
-/** @param kind how headers are written there. @throws PulselaneError `bad_setting`, naming the setting */
-export function parsedHeaders(
-  kind: Kind<Readonly<Record<string, string>>>,
-  setting: string,
-  text: string,
-): Readonly<Record<string, string>> {
+/** @param text what the file of a setting contains. @throws PulselaneError `bad_setting`, naming the setting */
+export function parsedFile<T>(kind: Kind<T>, setting: string, text: string): T {
   try {
     return kind.parse(text);
   } catch (error) {

@@ -5,7 +5,7 @@ import { hasAuthorization } from '../config/receiver-rules.ts';
 import { settingText } from '../config/setting-names.ts';
 import { allOrProblems, PulselaneError } from '../lib/errors.ts';
 import type { RemoteWriteSettings } from '../metrics/export/remote-write/settings.ts';
-import { authorizationOf, certificatesIn, parsedHeaders, secretIn } from './receiver-files.ts';
+import { authorizationOf, certificatesIn, parsedFile, secretIn, tokenIn } from './receiver-files.ts';
 
 /**
  * @returns undefined if it is not set
@@ -17,7 +17,7 @@ export async function remoteWriteOf(config: MasterConfig): Promise<RemoteWriteSe
   const { remoteWritePasswordFile, remoteWriteTokenFile, remoteWriteHeadersFile, remoteWriteTlsCa } = config;
   const [passwordInFile, tokenInFile, headersInFile, ca] = await allOrProblems([
     secretIn(config, 'REMOTE_WRITE_PASSWORD_FILE', remoteWritePasswordFile),
-    secretIn(config, 'REMOTE_WRITE_TOKEN_FILE', remoteWriteTokenFile),
+    tokenIn(config, 'REMOTE_WRITE_TOKEN_FILE', remoteWriteTokenFile),
     secretIn(config, 'REMOTE_WRITE_HEADERS_FILE', remoteWriteHeadersFile),
     certificatesIn(config, 'REMOTE_WRITE_TLS_CA', remoteWriteTlsCa),
   ]);
@@ -34,7 +34,7 @@ export async function remoteWriteOf(config: MasterConfig): Promise<RemoteWriteSe
   const headers =
     headersInFile === undefined
       ? (remoteWriteHeaders ?? {})
-      : parsedHeaders(requestHeaders, headersSetting, headersInFile);
+      : parsedFile(requestHeaders, headersSetting, headersInFile);
   if (authorization !== undefined && hasAuthorization(headers)) {
     throw new PulselaneError(
       'bad_setting',

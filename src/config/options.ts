@@ -8,7 +8,7 @@ import type { ApiToken } from '../lib/tokens.ts';
 import { databaseUrl } from './database-url.ts';
 import * as kinds from './kinds.ts';
 import { otlpEndpoint, otlpHeaders, otlpSignals, resourceAttributes } from './otlp-kinds.ts';
-import { familyNames, receiverUrl, requestHeaders, seriesLabels } from './receiver-kinds.ts';
+import { bearerToken, familyNames, receiverUrl, requestHeaders, seriesLabels } from './receiver-kinds.ts';
 import type { SettingNames } from './setting-names.ts';
 
 export interface Option<T> {
@@ -514,7 +514,7 @@ export const masterOptions = {
     env: 'REMOTE_WRITE_TOKEN',
     flag: '',
     argument: '',
-    kind: kinds.text,
+    kind: bearerToken,
     fallback: undefined,
     meaning: 'bearer token for REMOTE_WRITE_URL',
   }),
@@ -614,7 +614,7 @@ export const masterOptions = {
     env: 'OTLP_TOKEN',
     flag: '',
     argument: '',
-    kind: kinds.text,
+    kind: bearerToken,
     fallback: undefined,
     meaning: 'bearer token for OTLP_ENDPOINT',
   }),

@@ -25,6 +25,9 @@ export const otlpHeaders: Kind<Readonly<Record<string, string>>> = {
     const headers = requestHeaders.parse(text);
     for (const [name, value] of Object.entries(headers)) {
       if (/^grpc-|-bin$/i.test(name)) throw new Expected(`headers other than ${name}, which gRPC reserves`);
+      if (!/^[\w.-]+$/.test(name)) {
+        throw new Expected(`names of letters, digits, "_", "-" and ".", which gRPC, too, can carry; ${name} is none`);
+      }
       if (!/^[\x20-\x7e]*$/.test(value)) throw new Expected(`a value of ${name} of ASCII characters`);
     }
     return headers;

@@ -59,6 +59,14 @@ export const requestHeaders: Kind<Readonly<Record<string, string>>> = {
   },
 };
 
+/** What HTTP and gRPC can carry in a header, see RFC 6750, 2.1. */
+export const bearerToken: Kind<string> = {
+  parse(text) {
+    if (!/^[\x21-\x7e]+$/.test(text)) throw new Expected('a token of ASCII characters, without spaces');
+    return text;
+  },
+};
+
 /** Labels that are added to series. */
 export const seriesLabels: Kind<Readonly<Record<string, string>>> = {
   emptyCounts: true,

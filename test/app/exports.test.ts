@@ -129,6 +129,7 @@ test.each<[Record<string, string>, string]>([
   [{ REMOTE_WRITE_HEADERS: 'Content-Type=s3cret' }, 'expected headers other than Content-Type'],
   [{ REMOTE_WRITE_HEADERS: 'X=s3cret,x=s3cret' }, 'expected each header only once, but x occurs twice'],
   [{ REMOTE_WRITE_HEADERS: 'X=s3cret%0d%0aHost: y' }, 'expected a value of X without control characters'],
+  [{ REMOTE_WRITE_TOKEN: 's3cret-ü' }, 'REMOTE_WRITE_TOKEN: expected a token of ASCII characters, without spaces'],
   [{ REMOTE_WRITE_TOKEN_FILE: '/nowhere' }, 'REMOTE_WRITE_TOKEN_FILE=/nowhere: cannot be read: no such file'],
   [{ REMOTE_WRITE_TLS_CA: '/nowhere' }, 'REMOTE_WRITE_TLS_CA=/nowhere: cannot be read'],
   [{ REMOTE_WRITE_LABELS: '__name__=x' }, 'expected names of labels of letters, digits and "_"'],
@@ -146,10 +147,13 @@ test.each<[Record<string, string>, string]>([
 test.each([
   ['', 'expected the file to contain one line'],
   ['a\nb', 'expected the file to contain one line'],
+  ['geheim-ü', 'expected the file to contain a token of ASCII characters, without spaces'],
 ])('a file of a secret that contains %j is an error', async (content, message) => {
-  expect(await problemOf({ REMOTE_WRITE_URL: URL_OF_ONE, REMOTE_WRITE_TOKEN_FILE: await file(content) })).toContain(
-    message,
-  );
+  const path = await file(content);
+  const remoteWrite = await problemOf({ REMOTE_WRITE_URL: URL_OF_ONE, REMOTE_WRITE_TOKEN_FILE: path });
+  const otlp = await problemOf({ OTLP_ENDPOINT: 'http://collector:4317', OTLP_TOKEN_FILE: path });
+  expect(remoteWrite).toBe(`REMOTE_WRITE_TOKEN_FILE=${path}: ${message}`);
+  expect(otlp).toBe(`OTLP_TOKEN_FILE=${path}: ${message}`);
 });
 
 test('headers in a file are checked like others, and the file is not repeated', async () => {

@@ -92,6 +92,14 @@ describe('settings', () => {
       { OTLP_ENDPOINT: 'http://c', OTLP_HEADERS: 'key-bin=s3cret' },
       'OTLP_HEADERS: expected headers other than key-bin, which gRPC reserves',
     ],
+    [
+      { OTLP_ENDPOINT: 'http://c', OTLP_HEADERS: 'X!Key=s3cret' },
+      'OTLP_HEADERS: expected names of letters, digits, "_", "-" and ".", which gRPC, too, can carry; X!Key is none',
+    ],
+    [
+      { OTLP_ENDPOINT: 'http://c', OTLP_TOKEN: 's3cret-ü' },
+      'OTLP_TOKEN: expected a token of ASCII characters, without spaces',
+    ],
     [{ OTLP_SIGNALS: 'metrics,traces' }, 'OTLP_SIGNALS=metrics,traces: expected metrics, logs, or metrics,logs'],
     [{ OTLP_SEMANTIC_CONVENTIONS: '1.0' }, 'OTLP_SEMANTIC_CONVENTIONS=1.0: expected one of 1.45.0, off'],
     [
