@@ -12,6 +12,7 @@ import { ReaderHost } from '../../reading/reader-host.ts';
 import type { BoardMemory } from '../../store/board.ts';
 import { STOP_WITHIN_MS } from './export-limits.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
+import { masked, secretsOf } from './secrets.ts';
 import { carried, endedWithThread } from './status-over-threads.ts';
 
 export interface ExportHostOptions {
@@ -149,7 +150,9 @@ export class ExportHost {
     this.#before = this.receivers.map(endedWithThread);
     this.#reported = undefined;
     if (!this.#isStopping) {
-      const reason = death.how === 'killed' ? death.reason : `the export thread ended: ${death.reason}`;
+      // Whatever was thrown may quote what it was given.
+      const said = masked(death.reason, this.#settings.receivers.flatMap(secretsOf));
+      const reason = death.how === 'killed' ? said : `the export thread ended: ${said}`;
       const detail = `${reason}; it restarts in ${death.backOffMs} ms`;
       this.#threadProblem ??= { code: 'thread', detail, sinceUnixMs: this.#options.clock.wallMs() };
       this.#tell();

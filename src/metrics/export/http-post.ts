@@ -5,7 +5,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { printable } from '../../lib/printable.ts';
 import type { SendFailureCode } from '../../model/export-status.ts';
-import { MAX_ANSWER_BYTES, MAX_SHOWN_ANSWER, SEND_WITHIN_MS } from './export-limits.ts';
+import { MAX_ANSWER_BYTES, SEND_WITHIN_MS } from './export-limits.ts';
+import { shownText } from './secrets.ts';
 
 export interface PostOptions {
   readonly url: string;
@@ -50,12 +51,12 @@ export class HttpPost {
   post(headers: Readonly<Record<string, string>>, body: Uint8Array, signal: AbortSignal): Promise<Answer | NoAnswer> {
     const { promise, resolve } = Promise.withResolvers<Answer | NoAnswer>();
     const late = new AbortController();
-    const timer = this.#clock.after(SEND_WITHIN_MS, () => late.abort());
-    const none = (error: unknown) => {
-      const isLate = late.signal.aborted;
-      const detail = isLate ? `no answer within ${SEND_WITHIN_MS / 1000} s` : causeOf(error);
-      resolve({ type: 'none', code: isLate ? 'timeout' : 'unreachable', detail });
-    };
+    const none = (error: unknown) => resolve({ type: 'none', code: 'unreachable', detail: causeOf(error) });
+    const timer = this.#clock.after(SEND_WITHIN_MS, () => {
+      // Not left to the request: there are states in which aborting it emits nothing.
+      resolve({ type: 'none', code: 'timeout', detail: `no answer within ${SEND_WITHIN_MS / 1000} s` });
+      late.abort();
+    });
     try {
       const request = this.#request(this.#url, {
         method: 'POST',
@@ -65,10 +66,17 @@ export class HttpPost {
       });
       request.on('error', none);
       request.on('response', (response) => {
-        readBody(response).then((text) => {
-          resolve({ type: 'answer', status: response.statusCode ?? 0, headers: response.headers, body: text });
-        }, none);
+        const { statusCode: status = 0, headers: of } = response;
+        // Once there is a response, what ends the connection is an error of its body.
+        request.off('close', closed);
+        readBody(response).then((text) => resolve({ type: 'answer', status, headers: of, body: text }), none);
       });
+      request.on('upgrade', ({ statusCode: status = 0, headers: of }, socket) => {
+        socket.destroy();
+        resolve({ type: 'answer', status, headers: of, body: Buffer.alloc(0) });
+      });
+      const closed = () => none(new Error('the connection was closed without an answer'));
+      request.on('close', closed);
       request.end(body);
     } catch (error) {
       none(error);
@@ -82,12 +90,15 @@ export class HttpPost {
 }
 
 /** What the receiver says, for a message of ours: `HTTP 400: out of order sample`. */
-export function answerText({ status, body }: Answer, secrets: readonly string[] = []): string {
-  let said = body.toString('utf8', 0, 4 * MAX_SHOWN_ANSWER);
-  for (const secret of secrets) said = said.replaceAll(secret, '********');
-  said = said.trim().replaceAll(/\s+/g, ' ');
-  if (said.length > MAX_SHOWN_ANSWER) said = `${said.slice(0, MAX_SHOWN_ANSWER)}…`;
-  return `HTTP ${status}${said === '' ? '' : `: ${printable(said)}`}`;
+export function answerText({ status, body }: Answer, secrets: readonly string[]): string {
+  const said = shownText(body.toString(), secrets);
+  return `HTTP ${status}${said === '' ? '' : `: ${said}`}`;
+}
+
+/** The value of a header; of one that occurs several times, the first. */
+export function headerText({ headers }: Answer, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : value?.[0];
 }
 
 async function readBody(response: IncomingMessage): Promise<Buffer> {

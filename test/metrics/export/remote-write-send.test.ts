@@ -177,6 +177,16 @@ test('credentials that a receiver repeats are in no message of ours', async () =
   const remote = writerTo(to.url, { authorization: 'Bearer s3cret', headers: { 'X-Key': 'k3y' } });
   const { outcome } = await sent(remote);
   expect(outcome).toEqual({ type: 'refused', detail: 'HTTP 401: no such token ********, key ********' });
+  const basic = Buffer.from('alice:s3cret:x').toString('base64');
+  to.answer = says(401, `alice may not use s3cret:x (${basic}), nor api_key=t0p%2Fsecret, t0p/secret, or plain-key`);
+  const other = writerTo(`${to.url}?api_key=t0p%2Fsecret&plain-key`, {
+    authorization: `Basic ${basic}`,
+    version: '1.0',
+  });
+  expect((await sent(other)).outcome).toEqual({
+    type: 'refused',
+    detail: 'HTTP 401: ******** may not use ******** (********), nor api_key=********, ********, or ********',
+  });
 });
 
 test('an answer of any length is cut', async () => {
@@ -236,6 +246,7 @@ test.each([
 
 test.each([
   ['never answers', () => undefined],
+  ['only asks to go on', (socket: Socket) => void socket.write('HTTP/1.1 100 Continue\r\n\r\n')],
   ['answers half and waits', (socket: Socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nha')],
 ])('a receiver that %s is given up after its time', async (_, onData: (socket: Socket) => void) => {
   const clock = new FakeClock();
@@ -252,6 +263,12 @@ test.each([
   clock.advance(SEND_WITHIN_MS);
   expect((await outcome).outcome).toEqual({ type: 'retry', code: 'timeout', detail: 'no answer within 30 s' });
   expect(clock.pending).toBe(0);
+});
+
+test('an answer that switches protocols is a refusal', async () => {
+  const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+  const remote = writerTo(await bare((socket) => void socket.once('data', () => socket.write(switching))));
+  expect((await sent(remote)).outcome).toEqual({ type: 'refused', detail: 'HTTP 101' });
 });
 
 test('an attempt that is given up ends at once', async () => {

@@ -11,13 +11,12 @@
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { printable } from '../../../lib/printable.ts';
 import { connectionCause } from '../../../lib/tls-errors.ts';
 import type { SendFailureCode } from '../../../model/export-status.ts';
 import { retryAfterMs } from '../delivery.ts';
-import { MAX_SHOWN_ANSWER } from '../export-limits.ts';
 import type { Outcome } from '../exporter.ts';
-import { type Answer, answerText } from '../http-post.ts';
+import { type Answer, answerText, headerText } from '../http-post.ts';
+import { shownText } from '../secrets.ts';
 
 const HTTP_AGAIN: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
@@ -26,7 +25,7 @@ export function httpOutcome(answer: Answer, samples: number, secrets: readonly s
   if (code >= 200 && code < 300) return takenOutcome(answer.body, samples, secrets);
   const detail = answerText(withStatusMessage(answer), secrets);
   if (!HTTP_AGAIN.has(code)) return { type: 'refused', detail };
-  const waitMs = retryAfterMs(textOf(answer.headers['retry-after']), nowUnixMs);
+  const waitMs = retryAfterMs(headerText(answer, 'retry-after'), nowUnixMs);
   const failure = { type: 'retry', code: code === 429 ? 'throttled' : 'failed', detail } as const;
   return waitMs === undefined ? failure : { ...failure, retryAfterMs: waitMs };
 }
@@ -47,7 +46,7 @@ const GRPC_AGAIN: ReadonlyMap<number, SendFailureCode> = new Map([
 
 export function grpcOutcome({ code, details, metadata }: ServiceError, secrets: readonly string[]): Outcome {
   const cause = connectionCause(details);
-  const said = cause === NO_GRPC_THERE ? NO_GRPC_HINT : shown(cause, secrets);
+  const said = cause === NO_GRPC_THERE ? NO_GRPC_HINT : shownText(cause, secrets);
   const detail = `gRPC ${status[code] ?? code}${said === '' ? '' : `: ${said}`}`;
   const waitMs = retryInfoMs(metadata);
   // Without RetryInfo it means that the receiver will never have room for this message.
@@ -68,7 +67,7 @@ export function takenOutcome(body: Uint8Array, samples: number, secrets: readonl
   // More than were sent cannot be rejected, and a negative number says nothing.
   const counted = Math.min(samples, Math.max(0, rejected));
   if (counted === 0 && message === '') return { type: 'taken', rejected: 0 };
-  const said = message === '' ? 'without a reason' : shown(message, secrets);
+  const said = message === '' ? 'without a reason' : shownText(message, secrets);
   const detail =
     counted === 0 ? `the receiver warns: ${said}` : `the receiver rejected ${counted} of ${samples}: ${said}`;
   return { type: 'taken', rejected: counted, detail };
@@ -86,7 +85,7 @@ function partialSuccessIn(body: Uint8Array): { rejected: number; message: string
 
 /** An error's body is a `google.rpc.Status`, whose message is what people should see. */
 function withStatusMessage(answer: Answer): Answer {
-  if (!/^application\/x-protobuf\b/.test(textOf(answer.headers['content-type']) ?? '')) return answer;
+  if (!/^application\/x-protobuf\b/.test(headerText(answer, 'content-type') ?? '')) return answer;
   try {
     return { ...answer, body: Buffer.from(textIn(answer.body, 2)) };
   } catch {
@@ -111,17 +110,6 @@ export function retryInfoMs(metadata: Metadata): number | undefined {
     // Not of the form that it should have: as good as absent.
   }
   return undefined;
-}
-
-function shown(text: string, secrets: readonly string[]): string {
-  let masked = text;
-  for (const secret of secrets) masked = masked.replaceAll(secret, '********');
-  masked = masked.trim().replaceAll(/\s+/g, ' ');
-  return printable(masked.length > MAX_SHOWN_ANSWER ? `${masked.slice(0, MAX_SHOWN_ANSWER)}…` : masked);
-}
-
-function textOf(header: string | readonly string[] | undefined): string | undefined {
-  return typeof header === 'string' ? header : header?.[0];
 }
 
 function messageIn(bytes: Uint8Array, wanted: number): Uint8Array | undefined {

@@ -2,11 +2,13 @@
 import { hostname } from 'node:os';
 import { constants, gzipSync } from 'node:zlib';
 import type { Clock } from '../../../lib/clock.ts';
+import { messageOf } from '../../../lib/errors.ts';
 import { VERSION } from '../../../lib/version.ts';
 import type { WorkerEvent } from '../../../model/events.ts';
 import type { Label } from '../../family.ts';
 import type { Exporter, Message, Outcome, Point, RoundSlice, SourceRound } from '../exporter.ts';
 import type { ReceiverSettings } from '../messages.ts';
+import { masked, secretsOf } from '../secrets.ts';
 import { CONVENTIONS } from './conventions.ts';
 import { GrpcTransport } from './grpc-transport.ts';
 import { HttpTransport } from './http-transport.ts';
@@ -155,16 +157,16 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
 function transportOf(settings: OtlpSettings, clock: Clock): Transport {
   const secrets = secretsOf(settings);
   const Kind = settings.protocol === 'grpc' ? GrpcTransport : HttpTransport;
-  return new Kind(settings, secrets, clock);
+  try {
+    return new Kind(settings, secrets, clock);
+  } catch (error) {
+    // A library refuses what the settings allow: that is this receiver's failure, and no other's.
+    const detail = masked(messageOf(error), secrets);
+    return { send: async () => ({ type: 'retry', code: 'failed', detail }), close: () => undefined };
+  }
 }
 
 /** What a worker registered with is in its resource. The build of the master is, too. */
 function isMetric({ series: { family } }: Point<OtlpSeries>): boolean {
   return family.type !== 'info';
-}
-
-/** What a receiver might repeat in an answer. */
-function secretsOf({ authorization, headers }: OtlpSettings): string[] {
-  const credentials = authorization?.slice(authorization.indexOf(' ') + 1);
-  return [...Object.values(headers), ...(credentials === undefined ? [] : [credentials])].filter((text) => text !== '');
 }

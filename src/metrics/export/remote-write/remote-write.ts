@@ -19,8 +19,9 @@ import { VERSION } from '../../../lib/version.ts';
 import { retryAfterMs } from '../delivery.ts';
 import { MAX_RETRY_AFTER_MS } from '../export-limits.ts';
 import type { Exporter, ExportSeries, Outcome, Point, RoundSlice } from '../exporter.ts';
-import { type Answer, answerText, HttpPost } from '../http-post.ts';
+import { type Answer, answerText, HttpPost, headerText } from '../http-post.ts';
 import type { ReceiverSettings } from '../messages.ts';
+import { secretsOf } from '../secrets.ts';
 import { type Batch, BatchBuilder, type FamilyMetadata } from './batch.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import type { RemoteWriteSettings } from './settings.ts';
@@ -238,12 +239,12 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   }
 
   #outcome(answer: Answer): Outcome {
-    const { status, headers } = answer;
+    const { status } = answer;
     if (status >= 200 && status < 300) return { type: 'taken', rejected: 0 };
     const detail = answerText(answer, secretsOf(this.#settings));
     if (isForGood(status)) return { type: 'refused', detail: `${detail}${this.#hintFor(status)}` };
     const code = status === 429 ? 'throttled' : 'failed';
-    const waitMs = retryAfterMs(textOf(headers['retry-after']), this.#clock.wallMs());
+    const waitMs = retryAfterMs(headerText(answer, 'retry-after'), this.#clock.wallMs());
     if (waitMs === undefined) return { type: 'retry', code, detail };
     return { type: 'retry', code, detail, retryAfterMs: Math.min(waitMs, MAX_RETRY_AFTER_MS) };
   }
@@ -255,21 +256,11 @@ function isForGood(status: number): boolean {
 }
 
 /** How many samples the receiver says it has written; undefined: it does not say. */
-function writtenOf({ headers }: Answer): number | undefined {
-  const text = textOf(headers[WRITTEN]);
+function writtenOf(answer: Answer): number | undefined {
+  const text = headerText(answer, WRITTEN);
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
-}
-
-function textOf(header: string | readonly string[] | undefined): string | undefined {
-  return typeof header === 'string' ? header : header?.[0];
 }
 
 function ownHeaders({ headers, authorization }: RemoteWriteSettings): Readonly<Record<string, string>> {
   return authorization === undefined ? headers : { ...headers, Authorization: authorization };
-}
-
-/** What a receiver might repeat in an answer. */
-function secretsOf({ authorization, headers }: RemoteWriteSettings): string[] {
-  const credentials = authorization?.slice(authorization.indexOf(' ') + 1);
-  return [...Object.values(headers), ...(credentials === undefined ? [] : [credentials])].filter((text) => text !== '');
 }

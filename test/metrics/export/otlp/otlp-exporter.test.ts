@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { ServerCredentials, status } from '@grpc/grpc-js';
@@ -282,6 +285,19 @@ describe('by HTTP', () => {
     });
   });
 
+  test('values of parameters of the URL are shown neither as they are written nor as they are meant', async () => {
+    const server = createServer((request, response) => {
+      request.resume();
+      response.writeHead(404).end(`Cannot POST ${request.url}: no t0p/secret here`);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = opened(server).address() as AddressInfo;
+    expect(await sendUp(exporterTo(`http://127.0.0.1:${port}/otlp?token=t0p%2Fsecret&v=1`))).toEqual({
+      type: 'refused',
+      detail: 'HTTP 404: Cannot POST /otlp/v1/metrics?token=********&v=1: no ******** here',
+    });
+  });
+
   test('an answer of success that is no message counts as success', async () => {
     const receiver = opened(await startHttpReceiver(() => ({ status: 200, body: '{"partialSuccess":{}}' })));
     expect(await sendUp(exporterTo(receiver.endpoint))).toEqual({ type: 'taken', rejected: 0 });
@@ -349,6 +365,16 @@ describe('by gRPC', () => {
     const exporter = exporterTo(receiver.endpoint, { protocol: 'grpc' });
     expect((await sendUp(exporter)).type).toBe('refused');
     expect((await sendUp(exporter)).type).toBe('refused');
+  });
+
+  test('what the library refuses is a failure of this receiver, told without secrets', async () => {
+    const receiver = opened(await startGrpcReceiver(() => Buffer.alloc(0)));
+    const exporter = exporterTo(receiver.endpoint, { protocol: 'grpc', authorization: 'Bearer s3cret-ü' });
+    const outcome = await sendUp(exporter);
+    expect(outcome).toEqual({ type: 'retry', code: 'failed', detail: expect.stringContaining('********') });
+    expect((outcome as { detail: string }).detail).not.toContain('s3cret');
+    exporter.renew({ ...SETTINGS, endpoint: receiver.endpoint, protocol: 'grpc' });
+    expect(await sendUp(exporter)).toEqual({ type: 'taken', rejected: 0 });
   });
 
   test('the same exporter reaches a receiver that comes back', async () => {
