@@ -32,6 +32,12 @@ export interface Now {
   readonly wallMs: number;
 }
 
+/** A message of which the receiver took nothing was refused, also if the answer says success. */
+export function outcomeOfAll(outcome: Outcome, samples: number): Outcome {
+  if (outcome.type !== 'taken' || outcome.rejected === 0 || outcome.rejected < samples) return outcome;
+  return { type: 'refused', detail: outcome.detail ?? 'the receiver rejected all samples of a message' };
+}
+
 /** @param random 0 to 1 */
 export function afterAttempt(before: Delivery, outcome: Outcome, now: Now, random: number): Delivery {
   const failingSinceUnixMs = before.failingSinceUnixMs ?? now.wallMs;

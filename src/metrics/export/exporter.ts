@@ -79,7 +79,7 @@ export interface Exporter<M extends Message = Message, Kept = unknown> {
   encodeEvents?(events: readonly WorkerEvent[]): readonly M[];
   /** One attempt; never rejects. One at a time. `signal`: the attempt is given up. */
   send(message: M, signal: AbortSignal): Promise<Outcome>;
-  /** The settings with other credentials, for attempts from now on. */
+  /** The settings with other credentials, for attempts from now on; the attempt under way goes on as it began. */
   renew(settings: ReceiverSettings): void;
   /** Closes connections. */
   close(): void;

@@ -8,9 +8,10 @@ import { endsWithin } from '../../lib/clock.ts';
 import type { WorkerEvent } from '../../model/events.ts';
 import { type ExportDropReason, NOTHING_DROPPED, type ReceiverStatus } from '../../model/export-status.ts';
 import type { Collector } from './collector.ts';
-import { afterAttempt, NOTHING_SENT, problemOf } from './delivery.ts';
+import { afterAttempt, NOTHING_SENT, outcomeOfAll, problemOf } from './delivery.ts';
 import { FLUSH_WITHIN_MS } from './export-limits.ts';
 import type { Exporter, Message, Outcome, RoundSlice } from './exporter.ts';
+import type { ReceiverSettings } from './messages.ts';
 import { ExportQueue } from './queue.ts';
 
 export interface PipelineOptions {
@@ -92,6 +93,15 @@ export class Pipeline {
     this.#add(this.#options.exporter.encodeEvents?.(events) ?? []);
   }
 
+  /** The settings with other credentials: what waits because an attempt failed is tried with them at once. */
+  renew(settings: ReceiverSettings): void {
+    this.#options.exporter.renew(settings);
+    if (this.#retry === undefined) return;
+    this.#retry.cancel();
+    this.#retry = undefined;
+    this.#send();
+  }
+
   /**
    * Sends what waits, for a moment, and drops the rest. No series ends: as a Prometheus that stops, a master is expected to go on
    * where it left off, and alerts on its series must not change because it restarts.
@@ -158,7 +168,7 @@ export class Pipeline {
       this.#queue.expire(clock.wallMs());
       const message = this.#queue.take();
       if (message === undefined) return;
-      const outcome = await exporter.send(message, this.#givenUp.signal);
+      const outcome = outcomeOfAll(await exporter.send(message, this.#givenUp.signal), message.samples);
       if (this.#givenUp.signal.aborted) return;
       const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
       this.#delivery = afterAttempt(this.#delivery, outcome, now, random());

@@ -6,14 +6,12 @@ import type { ReadingParts, ReadingUser } from '../../reading/reader-thread.ts';
 import { ProcessMetrics } from '../master/process-metrics.ts';
 import { Collector } from './collector.ts';
 import { REPORT_EVERY_MS } from './export-limits.ts';
-import type { Exporter } from './exporter.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
 import { escapingOf, exporterOf } from './receivers.ts';
 import { directorySource, type SourceOptions } from './series-source.ts';
 
 export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clock: Clock): ReadingUser<ToExport> {
-  let exporters: readonly Exporter[] = [];
   let pipelines: readonly Pipeline[] = [];
   const process = new ProcessMetrics();
   let lastEventId = 0;
@@ -29,11 +27,10 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
   };
   const begin = (settings: ExportSettings) => {
     const { receivers, maxQueueBytes, maxSeries, infoLabels } = settings;
-    exporters = receivers.map((receiver) => exporterOf(receiver, clock));
     pipelines = receivers.map(
-      (receiver, n) =>
+      (receiver) =>
         new Pipeline({
-          exporter: exporters[n] as Exporter,
+          exporter: exporterOf(receiver, clock),
           collector: new Collector(
             directory,
             sourceFor(receiver, { directory, clock, process, infoLabels }),
@@ -63,7 +60,7 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
           begin(message.settings);
           return;
         case 'renew':
-          for (const [n, exporter] of exporters.entries()) exporter.renew(message.receivers[n] as ReceiverSettings);
+          for (const [n, pipeline] of pipelines.entries()) pipeline.renew(message.receivers[n] as ReceiverSettings);
           return;
         default:
           message satisfies never;

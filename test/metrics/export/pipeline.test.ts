@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Collector } from '../../../src/metrics/export/collector.ts';
-import { AWAY_AFTER_MS, FLUSH_WITHIN_MS, MAX_AGE_MS } from '../../../src/metrics/export/export-limits.ts';
+import {
+  AWAY_AFTER_MS,
+  FLUSH_WITHIN_MS,
+  MAX_AGE_MS,
+  MAX_RETRY_AFTER_MS,
+} from '../../../src/metrics/export/export-limits.ts';
 import type { Exporter, Message, Outcome, RoundSlice } from '../../../src/metrics/export/exporter.ts';
 import { Pipeline } from '../../../src/metrics/export/pipeline.ts';
 import type { FamilyWithSeries } from '../../../src/metrics/family.ts';
@@ -136,6 +141,35 @@ test('a refused message is dropped and counted, and the next one follows at once
   await receiver.answer(REFUSED);
   expect(receiver.attempts).toEqual([1, 2]);
   expect(pipeline.status.dropped).toMatchObject({ refused: 3 });
+});
+
+test('a message of which nothing is taken was refused, also by an answer of success', async () => {
+  const { receiver, pass, pipeline } = begin();
+  await settled();
+  for (let ms = 0; ms <= AWAY_AFTER_MS; ms += INTERVAL_MS) {
+    await receiver.answer({ type: 'taken', rejected: 3, detail: '3 of 3' });
+    await pass(INTERVAL_MS);
+  }
+  expect(pipeline.status).toMatchObject({
+    state: 'degraded',
+    problem: { code: 'refused', detail: '3 of 3' },
+    lastSentUnixMs: null,
+    sentMessages: 0,
+    dropped: { refused: 15, rejected: 0 },
+  });
+});
+
+test('new credentials are tried at once', async () => {
+  const { receiver, pipeline } = begin();
+  await settled();
+  pipeline.renew({} as never);
+  expect(receiver.attempts).toEqual([1]);
+  await receiver.answer({ ...AWAY, retryAfterMs: MAX_RETRY_AFTER_MS } as Outcome);
+  expect(receiver.attempts).toEqual([1]);
+  pipeline.renew({} as never);
+  expect(receiver.attempts).toEqual([1, 1]);
+  await receiver.answer(TAKEN);
+  expect(pipeline.status.queue.messages).toBe(0);
 });
 
 test('what is to be encoded in another way is sent again at once', async () => {

@@ -1,4 +1,5 @@
 /** What remote write makes of the answers of receivers, good and bad, on real sockets. */
+import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
@@ -8,6 +9,7 @@ import type { Batch } from '../../../src/metrics/export/remote-write/batch.ts';
 import { RemoteWrite } from '../../../src/metrics/export/remote-write/remote-write.ts';
 import type { RemoteWriteSettings } from '../../../src/metrics/export/remote-write/settings.ts';
 import type { WireSeries } from '../../../src/metrics/export/remote-write/wire-series.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type AnswerWith, says, TAKES_V1, TAKES_V2, WriteReceiver } from './write-receiver.ts';
@@ -289,6 +291,19 @@ test('new credentials count from the next attempt on', async () => {
   remote.renew(settingsFor(to.url, { authorization: 'Bearer new' }));
   await sent(remote);
   expect(to.received.map(({ headers }) => headers.authorization)).toEqual(['Bearer old', 'Bearer new']);
+});
+
+test('new credentials break no attempt that is under way, and close what it used', async () => {
+  const asked: ServerResponse[] = [];
+  const to = await receiver((_, response) => void asked.push(response));
+  const remote = writerTo(to.url, { version: '1.0' });
+  const outcome = sent(remote);
+  const answer = await eventually(() => asked[0]);
+  remote.renew(settingsFor(to.url, { version: '1.0', authorization: 'Bearer new', ca: 'another' }));
+  const closed = new Promise((resolve) => answer.req.socket.once('close', resolve));
+  answer.writeHead(204).end();
+  expect((await outcome).outcome).toMatchObject({ type: 'taken' });
+  await closed;
 });
 
 test('a URL without a path gets a hint', async () => {

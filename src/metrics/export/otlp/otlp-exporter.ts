@@ -1,5 +1,6 @@
 /** Sends metrics, and events as logs, by OTLP. */
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { constants, gzipSync } from 'node:zlib';
 import type { Clock } from '../../../lib/clock.ts';
 import { messageOf } from '../../../lib/errors.ts';
@@ -38,9 +39,11 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
   readonly kind = 'otlp';
   readonly place: string;
   readonly protocol: string;
-  readonly #settings: OtlpSettings;
+  #settings: OtlpSettings;
   readonly #clock: Clock;
   #transport: Transport;
+  /** The last attempt, which may be under way. */
+  #attempt: Promise<unknown> = Promise.resolve();
   readonly #encoder: MetricsEncoder;
   readonly #scope = scopeField();
   readonly #schemaUrl: Buffer;
@@ -98,14 +101,18 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
   }
 
   async send(message: OtlpMessage, signal: AbortSignal): Promise<Outcome> {
-    const outcome = await this.#transport.send(message, signal);
+    const attempt = this.#transport.send(message, signal);
+    this.#attempt = attempt;
+    const outcome = await attempt;
     if (message.signal !== 'logs' || outcome.type !== 'refused') return outcome;
     return { ...outcome, detail: `${outcome.detail} (event logs; OTLP_SIGNALS=metrics sends none)` };
   }
 
   renew(settings: ReceiverSettings): void {
-    if (settings.kind !== 'otlp') return;
-    this.#transport.close();
+    if (settings.kind !== 'otlp' || isDeepStrictEqual(settings, this.#settings)) return;
+    const before = this.#transport;
+    void this.#attempt.finally(() => before.close());
+    this.#settings = settings;
     this.#transport = transportOf(settings, this.#clock);
   }
 

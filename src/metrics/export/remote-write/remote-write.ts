@@ -71,6 +71,8 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   readonly #clock: Clock;
   #settings: RemoteWriteSettings;
   #post: HttpPost;
+  /** The last attempt, which may be under way. */
+  #attempt: Promise<unknown> = Promise.resolve();
   readonly #symbols = new Symbols();
   readonly #maker: WireSeriesMaker;
   readonly #writer = new ProtoWriter();
@@ -135,7 +137,9 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     }
     const protocol = this.#protocol;
     const headers = { ...ownHeaders(this.#settings), ...protocol.headers };
-    const answer = await this.#post.post(headers, this.#bodyOf(batch, protocol), signal);
+    const attempt = this.#post.post(headers, this.#bodyOf(batch, protocol), signal);
+    this.#attempt = attempt;
+    const answer = await attempt;
     if (answer.type === 'none') return { type: 'retry', code: answer.code, detail: answer.detail };
     const outcome = protocol === V2 ? this.#outcomeV2(answer, batch) : this.#outcome(answer);
     if (outcome.type !== 'retry') this.#encoded = undefined;
@@ -145,8 +149,12 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   renew(settings: ReceiverSettings): void {
     if (settings.kind !== 'remote_write') return;
     const { url, ca } = settings;
+    const isSameServer = ca === this.#settings.ca;
     this.#settings = settings;
-    this.#post.close();
+    // Headers are of each request.
+    if (isSameServer) return;
+    const before = this.#post;
+    void this.#attempt.finally(() => before.close());
     this.#post = new HttpPost({ url, ca, clock: this.#clock });
   }
 

@@ -224,6 +224,27 @@ describe.each(['http/protobuf', 'grpc'] as const)('by %s', (protocol) => {
     });
   });
 
+  test('new credentials break no attempt that is under way', async () => {
+    const held: (() => void)[] = [];
+    const hold = new Promise<void>((resolve) => held.push(resolve));
+    const receiver = opened(
+      await (protocol === 'grpc'
+        ? startGrpcReceiver(() => Buffer.alloc(0), { before: () => hold })
+        : startHttpReceiver(() => ({ status: 200 }), { before: () => hold })),
+    );
+    const exporter = exporterTo(receiver.endpoint, { protocol });
+    const sent = sendUp(exporter);
+    await expect.poll(() => receiver.received.length).toBe(1);
+    exporter.renew({ ...SETTINGS, endpoint: receiver.endpoint, protocol, authorization: 'Bearer new' });
+    for (const release of held) release();
+    expect(await sent).toEqual({ type: 'taken', rejected: 0 });
+    expect(await sendUp(exporter)).toEqual({ type: 'taken', rejected: 0 });
+    expect(receiver.received.map(({ headers }) => headers.authorization)).toEqual([
+      'Bearer s3cret-token',
+      'Bearer new',
+    ]);
+  });
+
   test('an attempt that is given up ends', async () => {
     const receiver = opened(
       await (protocol === 'grpc' ? startGrpcReceiver(() => 'hang') : startHttpReceiver(() => 'hang')),

@@ -27,6 +27,9 @@ export interface HttpAnswer {
   readonly body?: Uint8Array | string;
 }
 
+/** What an answer waits for. */
+type Before = () => Promise<void>;
+
 export type HttpBehaviour = (received: Received) => HttpAnswer | 'hang' | 'disconnect';
 
 const BY_PATH: Readonly<Record<string, readonly ['metrics' | 'logs', OtlpMessage]>> = {
@@ -36,7 +39,11 @@ const BY_PATH: Readonly<Record<string, readonly ['metrics' | 'logs', OtlpMessage
 
 export async function startHttpReceiver(
   behave: HttpBehaviour,
-  { prefix = '', tls }: { prefix?: string; tls?: { readonly cert: string; readonly key: string } } = {},
+  {
+    prefix = '',
+    tls,
+    before,
+  }: { prefix?: string; tls?: { readonly cert: string; readonly key: string }; before?: Before } = {},
 ): Promise<Receiver> {
   const received: Received[] = [];
   const listener: RequestListener = async (request, response) => {
@@ -47,6 +54,7 @@ export async function startHttpReceiver(
     const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
     const one = { signal, headers, request: decodedBy(message, plain) };
     received.push(one);
+    await before?.();
     const answer = behave(one);
     if (answer === 'hang') return;
     if (answer === 'disconnect') return void request.socket.destroy();
@@ -80,7 +88,11 @@ const SERVICES = [
 
 export async function startGrpcReceiver(
   behave: GrpcBehaviour,
-  { credentials = ServerCredentials.createInsecure(), port = 0 } = {},
+  {
+    credentials = ServerCredentials.createInsecure(),
+    port = 0,
+    before,
+  }: { credentials?: ServerCredentials; port?: number; before?: Before } = {},
 ): Promise<Receiver> {
   const received: Received[] = [];
   const server = new Server();
@@ -97,12 +109,13 @@ export async function startGrpcReceiver(
     server.addService(
       { Export: method },
       {
-        Export: (
+        Export: async (
           call: { readonly request: Buffer; readonly metadata: Metadata },
           callback: (error: Partial<ServiceError> | null, response?: Buffer) => void,
         ) => {
           const one = { signal, headers: call.metadata.getMap(), request: decodedBy(message, call.request) };
           received.push(one);
+          await before?.();
           const answer = behave(one);
           if (answer === 'hang') return;
           if (answer instanceof Uint8Array) return callback(null, Buffer.from(answer));
