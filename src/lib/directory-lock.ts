@@ -102,7 +102,7 @@ async function lock(dataDir: string, realDir: string, options: DirectoryLockOpti
   if (heldHere.has(realDir)) throw new InUse(inUse(path, `this process (${process.pid})`));
   heldHere.add(realDir);
   try {
-    const self = await identityOfSelf();
+    const self = identityOfSelf();
     // The id makes the text of each lock unique, whatever the system reports about processes.
     const text = `${JSON.stringify({ ...self, id: randomUUID() })}\n`;
     await new Acquisition(path, self, text, options).take(path);
@@ -144,7 +144,7 @@ export class Acquisition {
         throw new InUse(inUse(this.#path, 'what is no lock'));
       }
       const isPeer = owner !== undefined && arePeers(owner, this.#self);
-      const verdict = isPeer ? await judgePeer(owner) : await this.#judgeFromElsewhere(path, sight);
+      const verdict = isPeer ? judgePeer(owner) : await this.#judgeFromElsewhere(path, sight);
       if (verdict === 'held') throw new InUse(inUse(this.#path, nameOf(owner, isPeer)));
       if (verdict === 'stale') await this.#remove(path, sight, nameOf(owner, isPeer));
     }
@@ -182,10 +182,10 @@ export class Acquisition {
 
 type Verdict = 'held' | 'stale' | 'changed';
 
-async function judgePeer(owner: ProcessIdentity): Promise<Verdict> {
+function judgePeer(owner: ProcessIdentity): Verdict {
   // Our own process id, and we do not hold it: it belonged to an earlier process.
   if (owner.pid === process.pid) return 'stale';
-  return (await stillRuns(owner)) ? 'held' : 'stale';
+  return stillRuns(owner) ? 'held' : 'stale';
 }
 
 class HeldLock implements DirectoryLock {
@@ -264,7 +264,7 @@ class HeldLock implements DirectoryLock {
         this.#junk = sight.text;
         if (!wasSeen) return false;
         await rm(this.#path, { force: true });
-      } else if (!arePeers(owner, this.#self) || (await judgePeer(owner)) === 'held') {
+      } else if (!arePeers(owner, this.#self) || judgePeer(owner) === 'held') {
         this.#lose();
         return false;
       }

@@ -22,7 +22,7 @@ const heldHere = new Set<string>();
  * @throws Error if others hold the lock for 10 s; as `writeFile` does if it cannot be made; whatever `work` throws
  */
 export async function whileLocked<T>(path: string, clock: Clock, work: () => Promise<T>): Promise<T> {
-  const self = await identityOfSelf();
+  const self = identityOfSelf();
   const text = `${JSON.stringify({ ...self, id: randomUUID() })}\n`;
   const endMs = clock.monotonicMs() + WAIT_MS;
   while (!(await isTaken(path, self, text, clock))) {

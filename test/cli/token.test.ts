@@ -129,7 +129,7 @@ test('commands that change a file at the same time wait for each other, and no c
 });
 
 test('the lock of a command that was killed is taken over; a file there that is none stays', async () => {
-  await writeFile(`${file}.lock`, JSON.stringify({ ...(await identityOfSelf()), pid: 2 ** 30 }));
+  await writeFile(`${file}.lock`, JSON.stringify({ ...identityOfSelf(), pid: 2 ** 30 }));
   expect((await run('create', '--worker', 'a', '--tokens-file', file)).exitCode).toBe(0);
   expect(await readdir(folder)).toEqual(['tokens']);
   await writeFile(`${file}.lock`, 'of a person');

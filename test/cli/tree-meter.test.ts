@@ -1,9 +1,8 @@
 /** What a command and its children use, as Linux tells it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { parseStatFile, parseStatusFile } from '../../src/cli/task/proc-files.ts';
+import { parseStatus } from '../../src/cli/task/proc-status.ts';
 import { TreeMeter } from '../../src/cli/task/tree-meter.ts';
 import { eventually } from '../support/eventually.ts';
 import { isRunning } from '../support/is-running.ts';
@@ -70,32 +69,10 @@ test('a system without /proc tells nothing', () => {
   expect(meter.usage()).toEqual({ cpuSeconds: undefined, maxRssBytes: undefined });
 });
 
-describe('the files of /proc', () => {
-  test('the name of a process may hold what it wants', () => {
-    const numbers = fc.array(fc.nat(1e9), { minLength: 49, maxLength: 49 });
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), numbers, (name, fields) => {
-        const at = (index: number) => fields[index] as number;
-        expect(parseStatFile(`7 (${name}) S ${fields.join(' ')}\n`)).toEqual({
-          parentPid: at(0),
-          groupId: at(1),
-          terminal: at(3),
-          foregroundGroup: at(4),
-          cpuSeconds: (at(10) + at(11)) / 100,
-          childCpuSeconds: (at(12) + at(13)) / 100,
-          startedAt: at(18),
-        });
-      }),
-      { numRuns: 30 },
-    );
+test('the memory of a process is read, and that of one that has ended is unknown', () => {
+  expect(parseStatus('Name:\tsh\nVmHWM:\t    1200 kB\nVmRSS:\t     800 kB\n')).toEqual({
+    residentBytes: 800 * 1024,
+    peakBytes: 1200 * 1024,
   });
-
-  test('what is none is refused', () => {
-    for (const text of ['', '7', '7 (sh) S 1 2', 'nonsense) S x y']) expect(parseStatFile(text)).toBeUndefined();
-    expect(parseStatusFile('Name:\tsh\nVmHWM:\t    1200 kB\nVmRSS:\t     800 kB\n')).toEqual({
-      residentBytes: 800 * 1024,
-      peakBytes: 1200 * 1024,
-    });
-    expect(parseStatusFile('Name:\tzombie\nState:\tZ\n')).toBeUndefined();
-  });
+  expect(parseStatus('Name:\tzombie\nState:\tZ\n')).toBeUndefined();
 });

@@ -65,7 +65,7 @@ test('a directory is made, locked, and given back', async () => {
   const directory = join(dataDir, 'new', 'one');
   await take(directory);
   expect(JSON.parse(await readFile(join(directory, 'lock'), 'utf8'))).toMatchObject(
-    JSON.parse(JSON.stringify(await identityOfSelf())),
+    JSON.parse(JSON.stringify(identityOfSelf())),
   );
   await locks[0]?.release();
   await locks[0]?.release();
@@ -93,19 +93,19 @@ test('a process that lives is named; when it was killed, its lock is taken over'
 });
 
 test('a lock under a number that was given to another process since is stale', async () => {
-  const self = await identityOfSelf();
+  const self = identityOfSelf();
   await writeFile(path, JSON.stringify({ ...self, pid: process.ppid, startedAt: 1 }));
   await take();
 });
 
 test('a lock with this very process’s number that it does not hold is stale', async () => {
-  await writeFile(path, JSON.stringify(await identityOfSelf()));
+  await writeFile(path, JSON.stringify(identityOfSelf()));
   await take();
 });
 
 test('of many processes that find one stale lock exactly one gets it', async () => {
   const takers = await Promise.all(Array.from({ length: 5 }, startTaker));
-  const stale = JSON.stringify({ ...(await identityOfSelf()), startedAt: 1 });
+  const stale = JSON.stringify({ ...identityOfSelf(), startedAt: 1 });
   for (let round = 0; round < 30; round++) {
     const directory = join(dataDir, String(round));
     await mkdir(directory);
@@ -121,7 +121,7 @@ test('of many processes that find one stale lock exactly one gets it', async () 
 });
 
 test('one that was killed while it took over a lock does not keep others from it', async () => {
-  const self = await identityOfSelf();
+  const self = identityOfSelf();
   const stale = JSON.stringify({ ...self, startedAt: 1 });
   await writeFile(path, stale);
   // The right to remove the stale lock, which is held by name of its content.
@@ -152,7 +152,7 @@ test.each([
   ['of another container', { pid: process.pid, pidNamespace: 'pid:[1]' }],
   ['that nobody can read', undefined],
 ])('a lock %s that is not touched for 30 s is taken over', async (_, other) => {
-  await writeFile(path, other === undefined ? '' : JSON.stringify({ ...(await identityOfSelf()), ...other }));
+  await writeFile(path, other === undefined ? '' : JSON.stringify({ ...identityOfSelf(), ...other }));
   const clock = new FakeClock();
   const taken = take(dataDir, clock);
   await whileTimePasses(clock, taken);
@@ -221,9 +221,9 @@ describe('a lock that is not there any more', () => {
     ['is empty', () => writeFile(path, '')],
     [
       'is that of a process that is gone',
-      async () => writeFile(path, JSON.stringify({ ...(await identityOfSelf()), pid: 4_194_303 })),
+      async () => writeFile(path, JSON.stringify({ ...identityOfSelf(), pid: 4_194_303 })),
     ],
-    ['is one of this process', async () => writeFile(path, JSON.stringify(await identityOfSelf()))],
+    ['is one of this process', async () => writeFile(path, JSON.stringify(identityOfSelf()))],
   ];
 
   test.each(LOSSES)('since it %s, is made again by its owner', async (_, lose) => {
@@ -251,7 +251,7 @@ describe('a lock that is not there any more', () => {
     const clock = new FakeClock();
     let lost = 0;
     await take(dataDir, clock, () => lost++);
-    const theirs = JSON.stringify({ ...(await identityOfSelf()), pid: process.ppid, startedAt: undefined });
+    const theirs = JSON.stringify({ ...identityOfSelf(), pid: process.ppid, startedAt: undefined });
     await writeFile(path, theirs);
     clock.advance(5000);
     await eventually(() => lost === 1);

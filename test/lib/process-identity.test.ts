@@ -1,24 +1,36 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { arePeers, identityOfSelf, parseStat, stillRuns } from '../../src/lib/process-identity.ts';
+import { parseStat } from '../../src/lib/proc-stat.ts';
+import { arePeers, identityOfSelf, stillRuns } from '../../src/lib/process-identity.ts';
 
-const AFTER_NAME = 'S 1 42 42 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 8675309 1000 200';
-
-test('state and start are read past whatever a process is called', () => {
+test('the file of a process is read past whatever it is called', () => {
+  const numbers = fc.array(fc.nat(1e9), { minLength: 49, maxLength: 49 });
+  const name = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', ') S 1 2', ') R 7)', '\n'));
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 16 }), (name) => {
-      expect(parseStat(`42 (${name}) ${AFTER_NAME}\n`)).toEqual({ state: 'S', startedAt: 8_675_309 });
+    fc.property(name, numbers, (called, fields) => {
+      const at = (index: number) => fields[index] as number;
+      expect(parseStat(`7 (${called}) S ${fields.join(' ')}\n`)).toEqual({
+        state: 'S',
+        parentPid: at(0),
+        groupId: at(1),
+        terminal: at(3),
+        foregroundGroup: at(4),
+        cpuSeconds: (at(10) + at(11)) / 100,
+        childCpuSeconds: (at(12) + at(13)) / 100,
+        startedAt: at(18),
+      });
     }),
+    { numRuns: 30 },
   );
-  expect(parseStat(`42 () 1) R 7) ${AFTER_NAME}`)).toEqual({ state: 'S', startedAt: 8_675_309 });
-  for (const text of ['', '42 (node)', '42 (node) S 1 2', 'nonsense']) expect(parseStat(text)).toBeUndefined();
+  for (const text of ['', '7', '42 (node)', '42 (node) S 1 2', 'nonsense', 'nonsense) S x y'])
+    expect(parseStat(text)).toBeUndefined();
 });
 
-test('this process runs; one of its number that started at another time does not', async () => {
-  const self = await identityOfSelf();
-  expect(arePeers(self, await identityOfSelf())).toBe(true);
-  expect(await stillRuns(self)).toBe(true);
-  expect(await stillRuns({ ...self, startedAt: undefined })).toBe(true);
-  expect(await stillRuns({ ...self, startedAt: 1 })).toBe(false);
-  expect(await stillRuns({ ...self, pid: 2 ** 22 + 1 })).toBe(false);
+test('this process runs; one of its number that started at another time does not', () => {
+  const self = identityOfSelf();
+  expect(arePeers(self, identityOfSelf())).toBe(true);
+  expect(stillRuns(self)).toBe(true);
+  expect(stillRuns({ ...self, startedAt: undefined })).toBe(true);
+  expect(stillRuns({ ...self, startedAt: 1 })).toBe(false);
+  expect(stillRuns({ ...self, pid: 2 ** 22 + 1 })).toBe(false);
 });

@@ -3,11 +3,10 @@
  * this process gets; this process ends as it does. Nothing that concerns the agent makes a difference to it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { parseStatFile } from './proc-files.ts';
+import { statOf } from '../../lib/proc-stat.ts';
 import { TreeMeter } from './tree-meter.ts';
 
 /** As shells have it for a command that cannot be run, and that is not there. */
@@ -144,10 +143,7 @@ function notRun(program: string, error: unknown): CommandEnd {
 
 /** Whether what is typed reaches this process, and with it the command, from the terminal. */
 function isInForeground(): boolean {
-  try {
-    const stat = parseStatFile(readFileSync('/proc/self/stat', 'utf8'));
-    return stat !== undefined && stat.terminal !== 0 && stat.foregroundGroup === stat.groupId;
-  } catch {
-    return process.stdin.isTTY === true;
-  }
+  const stat = statOf('self');
+  if (stat === undefined) return process.stdin.isTTY === true;
+  return stat.terminal !== 0 && stat.foregroundGroup === stat.groupId;
 }

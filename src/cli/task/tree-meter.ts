@@ -7,7 +7,8 @@
  * that processes share count for each of them. A command that is over before the first look has no known memory.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { parseStatFile, parseStatusFile, type StatFile } from './proc-files.ts';
+import { type ProcessStat, statOf } from '../../lib/proc-stat.ts';
+import { parseStatus } from './proc-status.ts';
 
 export interface TreeUsage {
   readonly cpuSeconds: number | undefined;
@@ -16,7 +17,7 @@ export interface TreeUsage {
 
 interface Seen {
   readonly startedAt: number;
-  stat: StatFile;
+  stat: ProcessStat;
   /** Its parent is none of the tree: it has been left behind. */
   isOrphan: boolean;
 }
@@ -101,12 +102,12 @@ export class TreeMeter {
     }
   }
 
-  #stat(pid: number): StatFile | undefined {
-    return parseStatFile(this.#text(`${pid}/stat`));
+  #stat(pid: number): ProcessStat | undefined {
+    return statOf(pid, this.#proc);
   }
 
   #memory(pid: number) {
-    return parseStatusFile(this.#text(`${pid}/status`));
+    return parseStatus(this.#text(`${pid}/status`));
   }
 
   /** Empty if the process is gone, or where there is no such file. */

@@ -1,9 +1,12 @@
-/** What Linux says of a process in /proc: pure parsers of its files. See proc_pid_stat(5) and proc_pid_status(5). */
+/** What Linux says of a process in /proc/<pid>/stat; see proc_pid_stat(5). */
+import { readFileSync } from 'node:fs';
 
 /** sysconf(_SC_CLK_TCK) of every architecture of Linux that Node runs on. */
 const TICKS_PER_S = 100;
 
-export interface StatFile {
+export interface ProcessStat {
+  /** A letter, such as `Z` for a process that has ended and whose parent has not asked how. */
+  readonly state: string;
   readonly parentPid: number;
   readonly groupId: number;
   /** 0: none. */
@@ -14,23 +17,25 @@ export interface StatFile {
   readonly cpuSeconds: number;
   /** Of those of its children, and theirs, that have ended and been waited for. */
   readonly childCpuSeconds: number;
-  /** In ticks since boot. */
+  /** In clock ticks since boot. */
   readonly startedAt: number;
 }
 
 /** Undefined if it is no such text. */
-export function parseStatFile(text: string): StatFile | undefined {
-  // The name in parentheses may contain anything, parentheses and line feeds too.
-  const fields = text
-    .slice(text.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(1)
-    .map(Number);
+export function parseStat(text: string): ProcessStat | undefined {
+  // Field 2 is the name in parentheses, which may contain anything, even parentheses and line feeds.
+  const [state = '', ...rest] = text
+    .slice(text.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ');
+  // From field 4 on.
+  const fields = rest.map(Number);
   const [parentPid, groupId, , terminal, foregroundGroup] = fields;
   const [user = Number.NaN, system = 0, childUser = 0, childSystem = 0] = fields.slice(10, 14);
   const startedAt = fields[18] ?? Number.NaN;
   if (![parentPid, groupId, terminal, foregroundGroup, user, startedAt].every(Number.isSafeInteger)) return undefined;
   return {
+    state,
     parentPid: parentPid as number,
     groupId: groupId as number,
     terminal: terminal as number,
@@ -41,20 +46,11 @@ export function parseStatFile(text: string): StatFile | undefined {
   };
 }
 
-export interface MemoryOf {
-  readonly residentBytes: number;
-  /** The most that there was at any time. */
-  readonly peakBytes: number;
-}
-
-/** Undefined for a process without memory of its own: one that has ended. */
-export function parseStatusFile(text: string): MemoryOf | undefined {
-  const resident = kibibytesOf(text, 'VmRSS');
-  const peak = kibibytesOf(text, 'VmHWM');
-  return resident === undefined || peak === undefined ? undefined : { residentBytes: resident, peakBytes: peak };
-}
-
-function kibibytesOf(text: string, name: string): number | undefined {
-  const match = new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(text);
-  return match === null ? undefined : Number(match[1]) * 1024;
+/** Undefined if it is gone, or cannot be read: another user's with hidepid, or where there is no /proc. The kernel answers from memory. */
+export function statOf(pid: number | 'self', proc = '/proc'): ProcessStat | undefined {
+  try {
+    return parseStat(readFileSync(`${proc}/${pid}/stat`, 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
