@@ -31,10 +31,12 @@ export interface TaskLine {
   readonly maxRssBytes: number | undefined;
   /** True: it goes on when this connection closes. False: it ends with this connection. Undefined: as before; a new one ends with it. */
   readonly keep: boolean | undefined;
-  /** For so long without a word of it; undefined: the default. */
+  /** For so long without an update; undefined: the default. */
   readonly keepMs: number | undefined;
   /** The process with which it ends. */
   readonly pid: number | undefined;
+  /** In which that id is meant, such as `pid:[4026531836]`; undefined: the agent's own. */
+  readonly pidNamespace: string | undefined;
   /** Refused if a task with this id runs. */
   readonly isNew: boolean;
 }
@@ -57,6 +59,7 @@ export type LineRefusal =
   | 'line_too_long'
   | 'task_exists'
   | 'no_such_process'
+  | 'foreign_process'
   | 'too_many_tasks'
   | 'too_many_metrics'
   | 'too_many_processes';
@@ -126,12 +129,13 @@ const TASK_MEMBERS = [
   'keep',
   'keep_seconds',
   'pid',
+  'pid_namespace',
   'new',
 ];
 /** Of tasks that have ended. */
 const END_MEMBERS = ['exit_code', 'cpu_seconds', 'max_rss_bytes'] as const;
 /** Of tasks that go on. */
-const RUNNING_MEMBERS = ['keep', 'keep_seconds', 'pid', 'new'] as const;
+const RUNNING_MEMBERS = ['keep', 'keep_seconds', 'pid', 'pid_namespace', 'new'] as const;
 
 function taskOf(task: unknown): TaskLine {
   if (!isObject(task)) throw wrong('task', task, 'an object with task_id');
@@ -173,6 +177,7 @@ function taskOf(task: unknown): TaskLine {
     keep: keepMs !== undefined || pid !== undefined || keep,
     keepMs,
     pid,
+    pidNamespace: optional(task.pid_namespace, (value) => name('task.pid_namespace', value)),
     isNew: flag('task.new', task.new) ?? false,
   };
 }

@@ -4,8 +4,8 @@
  * | the task belongs to          | it ends as `vanished` when                                             |
  * |------------------------------|------------------------------------------------------------------------|
  * | the connection that began it | that connection closes                                                 |
- * | a process (`pid`)            | that process is gone                                                   |
- * | nobody (`keep`, and HTTP)    | nothing was heard of it for its `keep_seconds`, 24 h by default        |
+ * | a process (`pid`)            | that process is gone; and as below, if its start cannot be read        |
+ * | nobody (`keep`, and HTTP)    | it had no update for its `keep_seconds`, 24 h by default               |
  *
  * Whoever knows its id may change it or end it.
  */
@@ -114,12 +114,13 @@ export class TaskStore {
    * @param owner undefined for a request, after which nothing stays open
    * @throws RefusedLine
    */
-  check({ taskId, outcome, keep, isNew, pid }: TaskLine, owner: Owner | undefined): void {
+  check({ taskId, outcome, keep, isNew, pid, pidNamespace }: TaskLine, owner: Owner | undefined): void {
     if (outcome !== undefined) return;
     const known = this.#kept.get(taskId);
     if (known !== undefined && isNew) {
       throw new RefusedLine('task_exists', `task.task_id ${JSON.stringify(taskId)} is a task that runs already`);
     }
+    if (pid !== undefined) this.#mustBeOurs(pid, pidNamespace);
     if (pid !== undefined && known?.process?.pid !== pid) this.#mustWatch(pid);
     if (known !== undefined) return;
     const { tasks, tasksPerConnection } = HUB_LIMITS;
@@ -162,18 +163,29 @@ export class TaskStore {
     return left.length;
   }
 
-  /** Ends tasks whose process is gone, or of which nothing was heard for too long. @returns how many */
+  /** Ends tasks whose process is gone, or that had no update for too long. @returns how many */
   sweep(): number {
     const { clock, processes } = this.#options;
     const nowMs = clock.monotonicMs();
     let ended = 0;
     for (const [taskId, { owner, process, keepMs, heardAtMs }] of this.#kept) {
       if (owner !== undefined) continue;
-      if (process === undefined ? nowMs - heardAtMs < keepMs : processes.isRunning(process)) continue;
+      // A process that cannot be told from a later one with its id may be gone for long.
+      const isSure = process?.startedAt !== undefined;
+      if ((isSure || nowMs - heardAtMs < keepMs) && (process === undefined || processes.isRunning(process))) continue;
       this.#end(taskId, { outcome: 'vanished' });
       ended++;
     }
     return ended;
+  }
+
+  #mustBeOurs(pid: number, namespace: string | undefined): void {
+    const own = this.#options.processes.pidNamespace;
+    if (namespace === undefined || own === undefined || namespace === own) return;
+    throw new RefusedLine(
+      'foreign_process',
+      `task.pid is ${pid} in ${namespace}, and the agent is in ${own}; expected a process of the agent's pid namespace, or keep_seconds alone`,
+    );
   }
 
   #mustWatch(pid: number): void {

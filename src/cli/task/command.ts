@@ -10,6 +10,7 @@ import { processSources } from '../../config/sources.ts';
 import { environmentOfTask, taskIdOfEnvironment } from '../../config/task-environment.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
+import { ownPidNamespace } from '../../lib/process-identity.ts';
 import { ENDED_TASK_OUTCOMES } from '../../model/telemetry.ts';
 import { ExitWith, line } from '../exit-codes.ts';
 import { examples } from '../help-text.ts';
@@ -101,7 +102,10 @@ function runTask({ streams, clock }: TaskEnvironment): Command {
 function startTask(environment: TaskEnvironment): Command {
   const command = allocation(taskFlags('start', 'begin a task, and print its id'))
     .option('--pid <pid>', 'the task has vanished when this process is gone: $$ in a script')
-    .option('--keep <duration>', 'without --pid: it has vanished after so long without a word of it (default: 24h)')
+    .option(
+      '--keep <duration>',
+      'it has vanished after so long without an update, if no --pid is watched (default: 24h)',
+    )
     .option('--progress <progress>', 'how far it is: 0.5 or 50%');
   command.addHelpText(
     'after',
@@ -120,7 +124,7 @@ function startTask(environment: TaskEnvironment): Command {
       new: true,
       keep: true,
       ...allocated(flags),
-      ...(flags.pid === undefined ? {} : { pid: numberOf('--pid', flags.pid) }),
+      ...(flags.pid === undefined ? {} : { pid: numberOf('--pid', flags.pid), pid_namespace: ownPidNamespace() }),
       ...(keepSeconds === undefined ? {} : { keep_seconds: keepSeconds }),
       ...(flags.progress === undefined ? {} : { progress: progressOf('--progress', flags.progress) }),
     };

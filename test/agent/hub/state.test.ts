@@ -13,13 +13,14 @@ import { repetitions } from '../../support/repetitions.ts';
 function start() {
   const clock = new FakeClock(1_000_000);
   const ended: EndedTask[] = [];
-  const running = new Map([[77, 5]]);
+  const running = new Map<number, number | undefined>([[77, 5]]);
   const state = new HubState({
     clock,
     onEnded: (task) => ended.push(task),
     processes: {
+      pidNamespace: 'pid:[1]',
       watch: (pid) => (running.has(pid) ? { pid, startedAt: running.get(pid) } : undefined),
-      isRunning: ({ pid, startedAt }) => running.get(pid) === startedAt,
+      isRunning: ({ pid, startedAt }) => running.has(pid) && running.get(pid) === startedAt,
     },
   });
   const owner = (): Owner => ({ tasks: new Set() });
@@ -72,7 +73,7 @@ test('what another connection says of a task does not detach it; its own connect
   expect(state.tasks.tasks.size).toBe(0);
 });
 
-test('a kept task ends after its time without a word of it, each word begins it anew', () => {
+test('a kept task ends after its time without an update, each update begins it anew', () => {
   const { clock, ended, state, take } = start();
   take({ task: { task_id: 'day', keep: true } });
   take({ task: { task_id: 'minute', keep_seconds: 60 } });
@@ -103,6 +104,31 @@ test('a task with a process ends when that process is gone, also if its id is gi
   state.sweep();
   expect(ended.map(({ taskId, outcome }) => [taskId, outcome])).toEqual([['a', 'vanished']]);
   expect(state.tasks.watchedCount).toBe(0);
+});
+
+test('a task whose process cannot be told from a later one ends after its time without an update, too', () => {
+  const { clock, ended, running, state, take } = start();
+  running.set(78, undefined);
+  take({ task: { task_id: 'hidden', pid: 78, keep_seconds: 60 } });
+  take({ task: { task_id: 'seen', pid: 77, keep_seconds: 60 } });
+  clock.advance(59_999);
+  state.sweep();
+  take({ task: { task_id: 'hidden', progress: 0.5 } });
+  clock.advance(59_999);
+  state.sweep();
+  expect(ended).toEqual([]);
+  clock.advance(1);
+  state.sweep();
+  expect(ended.map(({ taskId, outcome }) => [taskId, outcome])).toEqual([['hidden', 'vanished']]);
+});
+
+test('a process of another pid namespace is refused, since its id is somebody else here', () => {
+  const { refusal, state } = start();
+  const task = { task_id: 'a', pid: 77 };
+  expect(refusal({ task: { ...task, pid_namespace: 'pid:[2]' } })).toBe('foreign_process');
+  expect(state.tasks.tasks.size).toBe(0);
+  expect(refusal({ task: { ...task, pid_namespace: 'pid:[1]' } })).toBe('taken');
+  expect(refusal({ task: { ...task, pid_namespace: 'pid:[2]' } })).toBe('foreign_process');
 });
 
 test('an end is recorded with what is known of it, also of a task that nobody knows', () => {
