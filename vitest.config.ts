@@ -11,5 +11,7 @@ export default defineConfig({
     testTimeout: TIMEOUT_MS,
     hookTimeout: TIMEOUT_MS,
     maxWorkers: 2,
+    // Of tests that say that they may run at once.
+    maxConcurrency: 2,
   },
 });

@@ -1,6 +1,6 @@
 /** The four promised latencies, with 4 tasks per heartbeat, under live heartbeats. */
 import { constantPath } from '../baseline/constant-server.ts';
-import { type Bench, type BenchContext, repeated, type Size, scaled } from '../lib/bench.ts';
+import { type Bench, type BenchContext, repeated, type Size, scaled, shortenedInTests } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { type Reading, readSteadily } from '../lib/reading.ts';
 import {
@@ -147,7 +147,7 @@ async function measure(workers: number, context: BenchContext): Promise<Measured
     return repeated({ name: `promises of ${workers} workers` }, context, async (_, watch): Promise<Run> => {
       const read = (httpPort: number, ...paths: string[]) =>
         readSteadily(reader, { httpPort, paths, forMs }, size, watch);
-      const kept = await whileSending(master, workers, async () => {
+      const kept = await whileSending(master, workers, size, async () => {
         const { server, httpPort } = master;
         const inMs = async (call: 'timedQueries' | 'timedQueriesOfAll') =>
           p50p99((await watch.during(() => server.call(call, forMs))).map((us) => us / 1000));
@@ -168,7 +168,7 @@ async function measure(workers: number, context: BenchContext): Promise<Measured
       });
       sent = { ...sent, master: sent.master + kept.sent };
       await accountedFor(master.server, sent.master);
-      const floor = await whileSending(bare, workers, async () => {
+      const floor = await whileSending(bare, workers, size, async () => {
         const { server, httpPort } = bare;
         const { tookUs, loopDelayMs } = await watch.during(() => server.call('wakeUps', HEARTBEATS_MS * size.time));
         return {
@@ -188,12 +188,14 @@ async function measure(workers: number, context: BenchContext): Promise<Measured
 async function whileSending<T>(
   { load, grpcPort }: Started,
   workers: number,
+  size: Size,
   work: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly sent: number }> {
   const streams = Math.ceil(workers / WORKERS_PER_STREAM);
-  const perSecond = (workers * 1000) / PERIOD_MS;
+  const periodMs = shortenedInTests(PERIOD_MS, size);
+  const perSecond = (workers * 1000) / periodMs;
   await load.call('start', { type: 'steady-streams', grpcPort, workers, streams, perSecond });
-  await sleepMs(2 * PERIOD_MS);
+  await sleepMs(2 * periodMs);
   const result = await work();
   return { result, sent: await load.call('stop') };
 }
@@ -201,9 +203,10 @@ async function whileSending<T>(
 /** Of every worker's newest record, once in each period. */
 async function freshnessOf(server: StartedMaster['server'], size: Size): Promise<Spread> {
   const valuesMs: number[] = [];
-  for (let passedMs = 0; passedMs < HEARTBEATS_MS * size.time; passedMs += PERIOD_MS) {
+  const periodMs = shortenedInTests(PERIOD_MS, size);
+  for (let passedMs = 0; passedMs < HEARTBEATS_MS * size.time; passedMs += periodMs) {
     const sinceMs = monotonicMs();
-    await sleepMs(PERIOD_MS);
+    await sleepMs(periodMs);
     valuesMs.push(...(await freshnessMs(server, sinceMs)));
   }
   return p50p99(valuesMs);

@@ -4,7 +4,7 @@ import { type Child, withChildren } from '../lib/child.ts';
 import { figuresOf, p50p99 } from '../lib/rows.ts';
 import { accountedFor } from '../lib/server.ts';
 import { caughtUp, laneMixes, startMaster } from '../lib/servers.ts';
-import { sleepMs } from '../lib/time.ts';
+import { eventually, sleepMs } from '../lib/time.ts';
 import type { HistorySizesCalls } from '../processes/history-sizes.ts';
 import type { MasterCalls } from '../processes/master.ts';
 import { DAY_MS, SAMPLES_PER_HOUR } from './fill.ts';
@@ -124,7 +124,14 @@ function measure(size: Size, workers: number): Promise<Run> {
       await sleepMs(WARM_MS * size.warm);
       await caughtUp(started);
       const exported = (format: string, hours: number) => timedExport(server, httpPort, format, hours);
-      const acks = async () => p50p99((await load.call('stats')).latenciesMs).p99;
+      const acks = async () => {
+        const latenciesMs: number[] = [];
+        await eventually('a heartbeat is acked', async () => {
+          latenciesMs.push(...(await load.call('stats')).latenciesMs);
+          return latenciesMs.length > 0;
+        });
+        return p50p99(latenciesMs).p99;
+      };
       await load.call('stats');
       await sleepMs(ALONE_MS * size.time);
       const ackAloneMs = await acks();

@@ -72,6 +72,11 @@ export function scaled(full: number, factor: number): number {
   return Math.max(2, Math.round(full * factor));
 }
 
+/** What takes no less than its time in a measurement, and a part of it where only is checked that it still runs. */
+export function shortenedInTests(fullMs: number, { time }: Size): number {
+  return fullMs * Math.min(1, 2.5 * time);
+}
+
 /**
  * Measures as often as the size says, and repeats a disturbed run once; the quieter of the two counts. A run measures what it
  * compares back to back. Only what runs in `watch.during` is measured; without it, the whole run.

@@ -87,7 +87,7 @@ export class Child<C extends Calls> {
 
 export type StartChild = <C extends Calls>(file: string, execArgv?: readonly string[]) => Child<C>;
 
-/** Ends all children that `work` started, the last one first, also if it fails. */
+/** Ends all children that `work` started, at once, also if it fails. */
 export async function withChildren<T>(work: (start: StartChild) => Promise<T>): Promise<T> {
   const children: Child<Calls>[] = [];
   try {
@@ -97,7 +97,7 @@ export async function withChildren<T>(work: (start: StartChild) => Promise<T>): 
       return child as never;
     });
   } finally {
-    for (const child of children.reverse()) await child.stop();
+    await Promise.all(children.map((child) => child.stop()));
   }
 }
 

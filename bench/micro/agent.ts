@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Bench, BenchContext } from '../lib/bench.ts';
-import { repeated } from '../lib/bench.ts';
+import { repeated, type Size, shortenedInTests } from '../lib/bench.ts';
 import { withChildren } from '../lib/child.ts';
 import { cpuMsOf, memoryOf, type ProcessMemory } from '../lib/process-facts.ts';
 import { figuresOf, medianOf } from '../lib/rows.ts';
@@ -34,7 +34,7 @@ export const agent: Bench = {
   async run(context: BenchContext) {
     const seconds = Math.round((SPAN_MS * context.size.time) / 1000);
     const who = `an agent after ${seconds} s at 5 s`;
-    const runs = await repeated(this, context, (size, watch) => measure(SPAN_MS * size.time, watch));
+    const runs = await repeated(this, context, measure);
     return figuresOf<Run>(runs, [
       { id: 'agent.rss', question: `${who}: RSS`, unit: 'MB', of: ({ agent }) => agent.rssBytes / 1e6 },
       { id: 'agent.rss.bare', question: 'bare Node: RSS', unit: 'MB', of: ({ node }) => node.rssBytes / 1e6 },
@@ -70,7 +70,7 @@ export const agent: Bench = {
   },
 };
 
-async function measure(spanMs: number, watch: RunWatch): Promise<Run> {
+async function measure(size: Size, watch: RunWatch): Promise<Run> {
   return withChildren(async (start) => {
     const { server, grpcPort } = await startMaster(start, { MAX_DEDICATED_LANES: '0', SHARED_LANES: '1' }, 0);
     const accepted = async () => (await server.call('counts')).accepted;
@@ -78,7 +78,7 @@ async function measure(spanMs: number, watch: RunWatch): Promise<Run> {
       const nodeMs: number[] = [];
       const agentMs: number[] = [];
       // In turn, so that both have the same machine.
-      for (let turn = 1; turn <= STARTS; turn++) {
+      for (let turn = 1; turn <= shortenedInTests(STARTS, size) || turn === 1; turn++) {
         nodeMs.push(nodeStartMs());
         agentMs.push(await firstHeartbeatMs(grpcPort, `start-${turn}`, accepted));
       }
@@ -86,11 +86,11 @@ async function measure(spanMs: number, watch: RunWatch): Promise<Run> {
     });
     return withProcess(['-e', 'setInterval(() => {}, 1e9)'], (node) =>
       withProcess(agentArgs(grpcPort, 'measured'), async (agent) => {
-        await sleepMs(REST_MS);
+        await sleepMs(shortenedInTests(REST_MS, size));
         const measured = await watch.during(async () => {
           const beforeMs = cpuMsOf(agent);
           const fromMs = monotonicMs();
-          await sleepMs(spanMs);
+          await sleepMs(SPAN_MS * size.time);
           return { cpuPercent: (100 * (cpuMsOf(agent) - beforeMs)) / (monotonicMs() - fromMs), agent: memoryOf(agent) };
         });
         return { ...starts, ...measured, node: memoryOf(node) };

@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BENCHES } from '../../bench/benches.ts';
-import { SMALL } from '../../bench/lib/bench.ts';
 import {
   calmer,
   type Figure,
@@ -15,34 +12,6 @@ import {
   rowOf,
 } from '../../bench/lib/rows.ts';
 import { disturbanceOf, tableOf } from '../../bench/lib/table.ts';
-
-const readme = readFileSync(new URL('../../bench/README.md', import.meta.url), 'utf8');
-
-/** The ids that the README lists for a bench, its braces expanded. */
-function listedIds(bench: string): string[] {
-  const line = readme.split('\n').find((text) => text.startsWith(`| \`${bench}\``)) ?? '';
-  const ids = line.split('|').at(3) ?? '';
-  return Array.from(ids.matchAll(/`([^`]+)`/g), ([, pattern]) => pattern as string).flatMap(expanded);
-}
-
-/** `a.{b,c}` is `a.b` and `a.c`, as in a shell. */
-function expanded(pattern: string): string[] {
-  const braces = /\{([^}]*)\}/.exec(pattern);
-  if (braces === null) return [pattern];
-  const [all, choices = ''] = braces;
-  return choices.split(',').flatMap((choice) => expanded(pattern.replace(all, choice)));
-}
-
-test.each(BENCHES)('$name still runs, and its rows are those that the README lists', async (bench) => {
-  const figures = await bench.run({ size: SMALL, progress: () => {}, note: () => {} });
-  const listed = listedIds(bench.name);
-  const ids = figures.map(({ id }) => id);
-  const needed = listed.filter((id) => ids.includes(id) || !bench.optional?.includes(id));
-  // The small size asks the promises of one fleet only.
-  if (bench.name === 'promises') expect(listed).toEqual(expect.arrayContaining(ids));
-  else expect(ids.toSorted()).toEqual(needed.toSorted());
-  for (const figure of figures) expect(Number.isFinite(figure.median), figure.id).toBe(true);
-});
 
 describe('a figure', () => {
   const question = { id: 'x', question: 'x', unit: 'ms', goal: 2 };
