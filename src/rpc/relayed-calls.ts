@@ -2,8 +2,10 @@
  * Calls of workers that came over HTTP. The HTTP thread has turned their JSON into the messages of gRPC and found out who
  * calls; from here on they are treated as over gRPC: the same limits, the same check of identity, the same intake.
  */
+import { create, toBinary } from '@bufbuild/protobuf';
 import { RejectedOnArrival } from '../engine/rejected-on-arrival.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
+import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';
 import { type ErrorCode, PulselaneError } from '../lib/errors.ts';
 import { type HeartbeatHead, scanHeartbeat } from '../model/heartbeat-scan.ts';
 import { certificateName, grantOf, type TokenSubject } from '../model/identity.ts';
@@ -165,7 +167,10 @@ export class RelayedCalls {
       head = scanHeartbeat(heartbeat);
       if (refusal !== undefined) throw refusal;
       // First: a token of a group may speak for a new worker only once that is registered in the group.
-      const unregistered = info === undefined ? undefined : this.#registerProblem(info, caller);
+      const unregistered =
+        info === undefined
+          ? undefined
+          : this.#registerProblem(intervalMs > 0 ? info : this.#withKnownInterval(info, head.workerId), caller);
       guard.mustSpeakFor(caller, head.workerId);
       isAccepted = this.#accept(heartbeat, head, at, notes);
       if (unregistered !== undefined) throw unregistered;
@@ -201,6 +206,13 @@ export class RelayedCalls {
     const code = CODE_OF_REJECTION[cause];
     notes.push({ at, workerId, code, detail: reason, heard: true, earlier, ...(sequence === 0 ? {} : { sequence }) });
     return true;
+  }
+
+  /** What the worker said last counts. A registration without an interval would end it: six default ones, and it is inactive. */
+  #withKnownInterval(info: Buffer, workerId: string): Buffer {
+    const intervalMs = this.#options.manager.members.get(workerId)?.info?.intervalMs ?? 0;
+    if (intervalMs === 0) return info;
+    return Buffer.concat([info, toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { intervalMs }))]);
   }
 
   #registerProblem(info: Buffer, caller: Caller): PulselaneError | undefined {

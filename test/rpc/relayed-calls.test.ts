@@ -216,6 +216,21 @@ describe('an interval', () => {
     await eventually(() => view('a').intervalMs === 600_000);
   });
 
+  test('stays when a registration comes without one, and then costs nothing, too', async () => {
+    await start();
+    const registered = { workerId: 'a', info: { workerId: 'a', group: 'g' } };
+    send([{ workerId: 'a', info: { ...registered.info, intervalMs: 600_000 } }], { intervalMs: 600_000 });
+    send([registered]);
+    const info = rpc.manager.members.get('a')?.info;
+    expect(info).toMatchObject({ group: 'g', intervalMs: 600_000 });
+    send([registered]);
+    expect(rpc.manager.members.get('a')?.info).toBe(info);
+    send([{ workerId: 'a', info: { workerId: 'a', group: 'h' } }]);
+    expect(rpc.manager.members.get('a')?.info).toMatchObject({ group: 'h', intervalMs: 600_000 });
+    await isActive('a');
+    await eventually(() => view('a').intervalMs === 600_000);
+  });
+
   test('comes from the present instance, whoever registered before', async () => {
     await start();
     send([{ workerId: 'a', instanceId: 'one', info: { workerId: 'a', instanceId: 'one', group: 'g' } }]);
