@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ExportSeries, Point, SourceRound } from '../../../src/metrics/export/exporter.ts';
 import { type Batch, MAX_BATCH_BYTES, MAX_BATCH_SAMPLES } from '../../../src/metrics/export/remote-write/batch.ts';
+import { MAX_CUSTOM_DESCRIBED } from '../../../src/metrics/export/remote-write/descriptions.ts';
 import { ProtoWriter } from '../../../src/metrics/export/remote-write/proto-writer.ts';
 import { RemoteWrite } from '../../../src/metrics/export/remote-write/remote-write.ts';
 import type { RemoteWriteSettings } from '../../../src/metrics/export/remote-write/settings.ts';
@@ -184,9 +185,9 @@ const FEW: readonly Wanted[] = [
 ];
 
 test('names, types and times of creation are those of the families', () => {
-  const remote = new RemoteWrite(SETTINGS, new FakeClock());
+  const remote = new RemoteWrite({ ...SETTINGS, version: '1.0' }, new FakeClock());
   const points = FEW.map((one) => ({ series: seriesOf(one), value: one.value }));
-  const batch = batchesOf(remote, [source(points)])[0] as Batch;
+  const [batch, described] = batchesOf(remote, [source(points)]) as [Batch, Batch];
   const names = [
     'pulselane_beats_total{worker="w"}',
     'pulselane_wait_seconds_bucket{le="0.5"}',
@@ -199,7 +200,7 @@ test('names, types and times of creation are those of the families', () => {
   ];
   const first = inV1(batch);
   expect(first.samples.map(textOf)).toEqual(names);
-  expect(first.metadata).toEqual([
+  expect(inV1(described).metadata).toEqual([
     { type: 1, family: 'pulselane_beats_total', help: 'Beats.', unit: '' },
     { type: 3, family: 'pulselane_wait_seconds', help: 'Waits.', unit: 'seconds' },
     { type: 6, family: 'pulselane_worker_info', help: 'What it is.', unit: '' },
@@ -231,17 +232,39 @@ test('a series that ends gets one stale marker per series of its own, and not a 
   }
 });
 
-test('descriptions of families go with the first round, and again after a minute', () => {
+test('a receiver of 1.0 gets descriptions of families after the first round, and again after a minute', () => {
   const clock = new FakeClock();
-  const remote = new RemoteWrite(SETTINGS, clock);
+  const remote = new RemoteWrite({ ...SETTINGS, version: '1.0' }, clock);
   const points = FEW.map((one) => ({ series: seriesOf(one), value: one.value }));
-  const described = () => (batchesOf(remote, [source(points)])[0] as Batch).metadata.length;
-  const rounds: number[] = [];
+  const rounds: unknown[] = [];
   for (let n = 0; n < 6; n++) {
-    rounds.push(described());
+    rounds.push(batchesOf(remote, [source(points)]).map(({ samples, metadata }) => [samples, metadata.length]));
     clock.advance(15_000);
   }
-  expect(rounds).toEqual([4, 0, 0, 0, 0, 4]);
+  const described = [
+    [8, 0],
+    [0, 4],
+  ];
+  expect(rounds).toEqual([described, [[8, 0]], [[8, 0]], [[8, 0]], [[8, 0]], described]);
+});
+
+test('descriptions are bounded in bytes, and those of custom metrics in number', () => {
+  const remote = new RemoteWrite({ ...SETTINGS, version: '1.0' }, new FakeClock());
+  const help = 'x'.repeat(2000);
+  const families = Array.from({ length: 2 * MAX_CUSTOM_DESCRIBED }, (_, n): Family[] => [
+    { name: `pulselane_custom_${n}`, type: 'gauge', help },
+    { name: `pulselane_own_${n}`, type: 'gauge', help },
+  ]).flat();
+  const points = families.map((family) => ({ series: seriesOf({ family, labels: [], value: 1 }), value: 1 }));
+  const batches = batchesOf(remote, [source(points)]).filter(({ samples }) => samples === 0);
+  const names = batches.flatMap((batch) => {
+    const plain = unpacked(encodeV1(batch, writer));
+    expect(plain.length).toBe(batch.bytes);
+    expect(plain.length).toBeLessThanOrEqual(MAX_BATCH_BYTES);
+    return readV1(plain).metadata.map(({ family }) => family);
+  });
+  expect(names.filter((name) => name.startsWith('pulselane_own_'))).toHaveLength(2 * MAX_CUSTOM_DESCRIBED);
+  expect(names.filter((name) => name.startsWith('pulselane_custom_'))).toHaveLength(MAX_CUSTOM_DESCRIBED);
 });
 
 test('messages are bounded in samples and in bytes, and nothing is missing', () => {

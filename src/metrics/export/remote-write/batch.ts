@@ -15,6 +15,7 @@ export interface Batch extends Message {
   readonly series: readonly WireSeries[];
   /** Their values, as 8 bytes each, little endian: JavaScript may change the bits of a NaN that is a number of its own. */
   readonly values: Uint8Array;
+  /** Without samples: see descriptions.ts. */
   readonly metadata: readonly FamilyMetadata[];
 }
 
@@ -36,7 +37,6 @@ export class BatchBuilder {
   readonly #series: WireSeries[] = [];
   readonly #values = Buffer.allocUnsafeSlow(8 * MAX_BATCH_SAMPLES);
   #bytes = 0;
-  #metadata: readonly FamilyMetadata[] = [];
 
   constructor(atUnixMs: number) {
     this.#atUnixMs = atUnixMs;
@@ -58,10 +58,6 @@ export class BatchBuilder {
     this.#push(series);
   }
 
-  describe(families: readonly FamilyMetadata[]): void {
-    this.#metadata = families;
-  }
-
   build(): Batch {
     const { length: samples } = this.#series;
     return {
@@ -70,7 +66,7 @@ export class BatchBuilder {
       bytes: samples * WAITING_BYTES,
       series: this.#series,
       values: this.#values.subarray(0, 8 * samples).slice(),
-      metadata: this.#metadata,
+      metadata: [],
     };
   }
 

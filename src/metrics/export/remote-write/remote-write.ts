@@ -22,18 +22,17 @@ import type { Exporter, ExportSeries, Outcome, Point, RoundSlice } from '../expo
 import { type Answer, answerText, HttpPost, headerText } from '../http-post.ts';
 import type { ReceiverSettings } from '../messages.ts';
 import { secretsOf } from '../secrets.ts';
-import { type Batch, BatchBuilder, type FamilyMetadata } from './batch.ts';
+import { type Batch, BatchBuilder } from './batch.ts';
+import { FamilyDescriptions } from './descriptions.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import type { RemoteWriteSettings } from './settings.ts';
 import { Symbols } from './symbols.ts';
-import { describedName, METRIC_TYPES, valuesOf, type WireSeries, WireSeriesMaker } from './wire-series.ts';
+import { valuesOf, type WireSeries, WireSeriesMaker } from './wire-series.ts';
 import { encodeV1 } from './write-v1.ts';
 import { encodeV2 } from './write-v2.ts';
 
 /** When a receiver that did not take 2.0 is asked again: it may have been updated. */
 const ASK_AGAIN_AFTER_MS = 24 * 3_600_000;
-/** As a Prometheus that sends metadata. */
-const METADATA_EVERY_MS = 60_000;
 
 const WRITTEN = 'x-prometheus-remote-write-samples-written';
 
@@ -77,9 +76,8 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   readonly #maker: WireSeriesMaker;
   readonly #writer = new ProtoWriter();
   #building: BatchBuilder | undefined;
-  /** Families of the round, while their metadata is due. */
-  #families: Map<string, FamilyMetadata> | undefined = new Map();
-  #metadataSentMs = Number.NEGATIVE_INFINITY;
+  readonly #descriptions: FamilyDescriptions;
+  #atUnixMs = 0;
   #protocol: Protocol;
   /** The receiver has counted what it wrote. */
   #takesV2 = false;
@@ -95,6 +93,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     this.#post = new HttpPost({ url, ca, clock });
     this.#maker = new WireSeriesMaker(this.#symbols, externalLabels);
     this.#protocol = version === '1.0' ? V1 : V2;
+    this.#descriptions = new FamilyDescriptions(clock, this.#protocol === V1);
   }
 
   /** Texts and labels in memory that series share. */
@@ -107,6 +106,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
   }
 
   encode({ atUnixMs, sources }: RoundSlice<readonly WireSeries[]>): readonly Batch[] {
+    this.#atUnixMs = atUnixMs;
     const full: Batch[] = [];
     for (const { points, ended } of sources) {
       for (const point of points) this.#addPoint(point, atUnixMs, full);
@@ -117,17 +117,10 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
 
   endRound(): readonly Batch[] {
     this.#symbols.endRound();
-    const families = this.#families;
     const last = this.#building;
     this.#building = undefined;
-    if (families !== undefined && last !== undefined) {
-      last.describe([...families.values()]);
-      this.#metadataSentMs = this.#clock.monotonicMs();
-      this.#families = undefined;
-    } else if (this.#clock.monotonicMs() - this.#metadataSentMs >= METADATA_EVERY_MS) {
-      this.#families = new Map();
-    }
-    return last === undefined ? [] : [last.build()];
+    const described = this.#descriptions.endRound(this.#atUnixMs, this.#protocol === V1);
+    return [...(last === undefined ? [] : [last.build()]), ...described];
   }
 
   async send(batch: Batch, signal: AbortSignal): Promise<Outcome> {
@@ -135,7 +128,8 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
       this.#protocol = V2;
       this.#askAgainAtMs = Number.POSITIVE_INFINITY;
     }
-    const protocol = this.#protocol;
+    // Descriptions, which wait since the receiver was one of 1.0.
+    const protocol = batch.samples === 0 ? V1 : this.#protocol;
     const headers = { ...ownHeaders(this.#settings), ...protocol.headers };
     const attempt = this.#post.post(headers, this.#bodyOf(batch, protocol), signal);
     this.#attempt = attempt;
@@ -168,7 +162,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
       wire = this.#maker.make(series, value);
       series.kept = wire;
     }
-    if (this.#families !== undefined) this.#describe(series);
+    this.#descriptions.add(series.family);
     if (typeof value === 'number') {
       const [only] = wire;
       if (only !== undefined) this.#roomFor(only, atUnixMs, full).add(only, value);
@@ -195,12 +189,6 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     building ??= new BatchBuilder(atUnixMs);
     this.#building = building;
     return building;
-  }
-
-  #describe({ family }: ExportSeries<unknown>): void {
-    const { name, type, help, unit = '' } = family;
-    if (this.#families?.has(name) !== false) return;
-    this.#families.set(name, { name: describedName(family), type: METRIC_TYPES[type], help, unit });
   }
 
   #bodyOf(batch: Batch, { version, encode }: Protocol): Buffer {

@@ -36,18 +36,35 @@ export function encodeV1({ atUnixMs, series, values, metadata }: Batch, writer: 
   return writer.snappy();
 }
 
-function writeMetadata({ type, name, help, unit }: FamilyMetadata, writer: ProtoWriter): void {
-  const texts = [
+/** With tag and length. */
+export function metadataBytes(family: FamilyMetadata): number {
+  const inside = insideOf(textsOf(family));
+  return 1 + varintBytes(inside) + inside;
+}
+
+type Texts = readonly (readonly [tag: number, bytes: Uint8Array])[];
+
+function textsOf({ name, help, unit }: FamilyMetadata): Texts {
+  return [
     [0x12, Buffer.from(name)],
     [0x22, Buffer.from(help)],
     [0x2a, Buffer.from(unit)],
-  ] as const;
-  const inside = texts.reduce((sum, [, bytes]) => sum + 1 + varintBytes(bytes.length) + bytes.length, 2);
+  ];
+}
+
+/** Of the texts and the type. */
+function insideOf(texts: Texts): number {
+  return texts.reduce((sum, [, bytes]) => sum + 1 + varintBytes(bytes.length) + bytes.length, 2);
+}
+
+function writeMetadata(family: FamilyMetadata, writer: ProtoWriter): void {
+  const texts = textsOf(family);
+  const inside = insideOf(texts);
   writer.reserve(inside + 16);
   writer.byte(0x1a);
   writer.varint(inside);
   writer.byte(0x08);
-  writer.byte(type);
+  writer.byte(family.type);
   for (const [tag, bytes] of texts) {
     writer.byte(tag);
     writer.varint(bytes.length);
