@@ -138,7 +138,6 @@ export class Pipeline {
     const { clock, collector, exporter, nextTurn = setImmediate } = this.#options;
     const beganMs = clock.monotonicMs();
     await collector.prepare();
-    this.#queue.expire(clock.wallMs());
     // Also when the clock was set back: a receiver takes no sample that is older than its last one.
     const atUnixMs = Math.max(Math.floor(clock.wallMs()), this.#lastRoundUnixMs + 1);
     this.#lastRoundUnixMs = atUnixMs;
@@ -165,8 +164,7 @@ export class Pipeline {
   async #sendAll(): Promise<void> {
     const { clock, exporter, random = Math.random } = this.#options;
     for (;;) {
-      this.#queue.expire(clock.wallMs());
-      const message = this.#queue.take();
+      const message = this.#queue.take(clock.wallMs());
       if (message === undefined) return;
       const outcome = outcomeOfAll(await exporter.send(message, this.#givenUp.signal), message.samples);
       if (this.#givenUp.signal.aborted) return;

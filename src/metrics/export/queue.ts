@@ -48,14 +48,13 @@ export class ExportQueue<M extends Message> {
     while (this.#bytes > this.#maxBytes && this.length > LEAST_MESSAGES) this.#drop('full');
   }
 
-  /** Drops what has waited for too long. */
-  expire(nowUnixMs: number): void {
-    while (this.#isOld(this.#messages[this.#first], nowUnixMs)) this.#drop('old');
+  /**
+   * The oldest one, which is now being sent: the same again until `settle` or `drop`. Undefined: nothing waits. What has waited for
+   * too long is dropped here alone: in the middle of an attempt it may be taken yet, and would count twice.
+   */
+  take(nowUnixMs: number): M | undefined {
     if (this.#isOld(this.#sending, nowUnixMs)) this.drop('old');
-  }
-
-  /** The oldest one, which is now being sent: the same again until `settle` or `drop`. Undefined: nothing waits. */
-  take(): M | undefined {
+    while (this.#sending === undefined && this.#isOld(this.#messages[this.#first], nowUnixMs)) this.#drop('old');
     this.#sending ??= this.#shift();
     return this.#sending;
   }

@@ -212,6 +212,13 @@ test('what has waited for too long is dropped, also the message that is being se
   }
   expect(pipeline.status.dropped.old).toBeGreaterThan(0);
   expect(pipeline.status.queue.oldestUnixMs).toBeGreaterThan(1_795_456_495_000);
+  // What becomes too old while an attempt is under way may still be taken: it is not dropped, too.
+  while (!receiver.isAsked) await pass(INTERVAL_MS);
+  await pass(MAX_AGE_MS);
+  await receiver.answer(TAKEN);
+  const { sentSamples, dropped, queue } = pipeline.status;
+  expect(sentSamples).toBe(3);
+  expect(sentSamples + dropped.old + queue.samples).toBe(3 * receiver.times.length);
 });
 
 test('times of rounds rise even if the clock is set back', async () => {
