@@ -18,6 +18,14 @@ export interface Family {
   readonly stateLabel?: string;
 }
 
+/** The suffix of a family's only series; none for the others. */
+const SUFFIXES: Partial<Readonly<Record<FamilyType, string>>> = { counter: '_total', info: '_info' };
+
+/** As its series are called, and as docs and settings name it; of histograms without what their series add, such as `_bucket`. */
+export function describedName({ name, type }: Family): string {
+  return name + (SUFFIXES[type] ?? '');
+}
+
 export const DEFAULT_STATE_LABEL = 'state';
 
 export type Label = readonly [name: string, value: string];

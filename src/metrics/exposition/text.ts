@@ -4,6 +4,7 @@
  */
 import {
   DEFAULT_STATE_LABEL,
+  describedName,
   type Family,
   type FamilyWithSeries,
   type Histogram,
@@ -77,18 +78,16 @@ export function upperBoundText(upperBound: number): string {
   return /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
-const TYPE_SUFFIXES: Readonly<Partial<Record<Family['type'], string>>> = { counter: '_total', info: '_info' };
-
 /** With its type's suffix, as series have it: `x_total`, `x_info`; of histograms without `_bucket`. */
-export function exposedName({ name, type }: Family, { escaping }: Format): string {
-  return escapeMetricName(`${name}${TYPE_SUFFIXES[type] ?? ''}`, escaping);
+export function exposedName(family: Family, { escaping }: Format): string {
+  return escapeMetricName(describedName(family), escaping);
 }
 
 /** Without the suffix, also if escaping has doubled its underscore. */
 function openMetricsName(family: Family, format: Format): string {
-  const suffix = TYPE_SUFFIXES[family.type] ?? '';
+  const suffixLength = describedName(family).length - family.name.length;
   const name = exposedName(family, format);
-  return suffix === '' ? name : name.slice(0, -suffix.length);
+  return name.slice(0, name.length - suffixLength);
 }
 
 function typeName({ type }: Family, { syntax }: Format): string {

@@ -191,7 +191,7 @@ test('names, types and times of creation are those of the families', () => {
   const names = [
     'pulselane_beats_total{worker="w"}',
     'pulselane_wait_seconds_bucket{le="0.5"}',
-    'pulselane_wait_seconds_bucket{le="10"}',
+    'pulselane_wait_seconds_bucket{le="10.0"}',
     'pulselane_wait_seconds_bucket{le="+Inf"}',
     'pulselane_wait_seconds_sum{}',
     'pulselane_wait_seconds_count{}',
@@ -230,6 +230,41 @@ test('a series that ends gets one stale marker per series of its own, and not a 
       before.map(() => [STALE_BITS, AT + 15_000]),
     );
   }
+});
+
+test('a series does not end while another one of its worker is written like it', () => {
+  const remote = new RemoteWrite({ ...SETTINGS, externalLabels: { cluster: 'eu' } }, new FakeClock());
+  const infoWith = (...labels: Label[]) => seriesOf({ family: info, labels: [['worker', 'w'], ...labels], value: 1 });
+  const round = (at: number, now: ExportSeries<Kept>, ended: ExportSeries<Kept>[]) => {
+    const batch = batchesOf(remote, [source([{ series: now, value: 1 }], ended)], AT + at)[0] as Batch;
+    return inV1(batch).samples.map((sample) => [textOf(sample), sample.bits === STALE_BITS]);
+  };
+  const dotted = infoWith(['a.b', '1']);
+  const underscored = infoWith(['a_b', '1']);
+  const other = infoWith(['a_b', '2']);
+  const empty = infoWith(['a_b', '2'], ['b', '']);
+  const text = (value: number) => `pulselane_worker_info{a_b="${value}",cluster="eu",worker="w"}`;
+  expect(round(1, dotted, [])).toEqual([[text(1), false]]);
+  expect(round(2, underscored, [dotted])).toEqual([[text(1), false]]);
+  expect(round(3, other, [underscored])).toEqual([
+    [text(2), false],
+    [text(1), true],
+  ]);
+  expect(round(4, empty, [other])).toEqual([[text(2), false]]);
+});
+
+test('labels that are added win over those of workers, as on a scrape', () => {
+  const remote = new RemoteWrite({ ...SETTINGS, externalLabels: { job: 'pulselane' } }, new FakeClock());
+  const labels: Label[] = [
+    ['worker', 'w'],
+    ['exported_job', 'x'],
+    ['job', 'another'],
+  ];
+  const series = seriesOf({ family: info, labels, value: 1 });
+  const [batch] = batchesOf(remote, [source([{ series, value: 1 }])]);
+  expect(inV2(batch as Batch).samples.map(textOf)).toEqual([
+    'pulselane_worker_info{exported_exported_job="another",exported_job="x",job="pulselane",worker="w"}',
+  ]);
 });
 
 test('a receiver of 1.0 gets descriptions of families after the first round, and again after a minute', () => {

@@ -3,10 +3,10 @@
  * messages of their own: if a proxy refuses one as too large, no sample is lost with it.
  */
 import type { Clock } from '../../../lib/clock.ts';
-import type { Family } from '../../family.ts';
+import { describedName, type Family } from '../../family.ts';
 import { CUSTOM_PREFIX } from '../../workers/custom-names.ts';
 import { type Batch, type FamilyMetadata, MAX_BATCH_BYTES } from './batch.ts';
-import { describedName, METRIC_TYPES } from './wire-series.ts';
+import { METRIC_TYPES } from './wire-series.ts';
 import { metadataBytes } from './write-v1.ts';
 
 /** As a Prometheus that sends metadata. */

@@ -27,7 +27,7 @@ import { FamilyDescriptions } from './descriptions.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import type { RemoteWriteSettings } from './settings.ts';
 import { Symbols } from './symbols.ts';
-import { valuesOf, type WireSeries, WireSeriesMaker } from './wire-series.ts';
+import { identityOf, valuesOf, type WireSeries, WireSeriesMaker } from './wire-series.ts';
 import { encodeV1 } from './write-v1.ts';
 import { encodeV2 } from './write-v2.ts';
 
@@ -110,7 +110,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     const full: Batch[] = [];
     for (const { points, ended } of sources) {
       for (const point of points) this.#addPoint(point, atUnixMs, full);
-      for (const series of ended) this.#end(series, atUnixMs, full);
+      if (ended.length > 0) this.#endAll(ended, points, atUnixMs, full);
     }
     return full;
   }
@@ -173,8 +173,20 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     for (const [n, one] of wire.entries()) this.#roomFor(one, atUnixMs, full).add(one, values[n] ?? Number.NaN);
   }
 
-  #end({ kept }: ExportSeries<readonly WireSeries[]>, atUnixMs: number, full: Batch[]): void {
-    for (const wire of kept ?? []) this.#roomFor(wire, atUnixMs, full).end(wire);
+  /**
+   * A series ends unless another one of its source is written like it: a worker that swaps the label `a.b` for `a_b` still has the
+   * series with `a_b`. Receivers refuse a whole message in which one series has two values at one time.
+   */
+  #endAll(
+    ended: readonly ExportSeries<readonly WireSeries[]>[],
+    points: readonly Point<readonly WireSeries[]>[],
+    atUnixMs: number,
+    full: Batch[],
+  ): void {
+    const there = new Set(points.flatMap(({ series }) => (series.kept ?? []).map(identityOf)));
+    for (const wire of ended.flatMap(({ kept = [] }) => kept)) {
+      if (!there.has(identityOf(wire))) this.#roomFor(wire, atUnixMs, full).end(wire);
+    }
   }
 
   #roomFor(series: WireSeries, atUnixMs: number, full: Batch[]): BatchBuilder {

@@ -20,7 +20,7 @@ export interface RemoteWriteSettings {
   readonly headers: Readonly<Record<string, string>>;
   /** CA certificates in PEM; undefined: those built into Node. */
   readonly ca: string | undefined;
-  /** Added to each series, unless it has the label. */
+  /** Added to each series. One of its own with such a name gets the prefix `exported_`. */
   readonly externalLabels: Readonly<Record<string, string>>;
   /** Names of families, with `*` for any text; undefined: all. */
   readonly families: readonly string[] | undefined;

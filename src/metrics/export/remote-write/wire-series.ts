@@ -1,6 +1,7 @@
 /** The series of remote write that one of ours becomes: a histogram becomes several. */
 import { escapeLabelName } from '../../exposition/names.ts';
-import type { Family, FamilyType, Histogram, Label } from '../../family.ts';
+import { upperBoundText } from '../../exposition/text.ts';
+import { describedName, type FamilyType, type Histogram, type Label } from '../../family.ts';
 import type { ExportSeries } from '../exporter.ts';
 import type { SharedLabel, Symbols, Text } from './symbols.ts';
 
@@ -38,7 +39,7 @@ export class WireSeriesMaker {
   make(series: ExportSeries<unknown>, value: number | Histogram): WireSeries[] {
     const { name } = series.family;
     if (typeof value !== 'number') {
-      const buckets = [...value.upperBounds.map(String), '+Inf'];
+      const buckets = [...value.upperBounds, Number.POSITIVE_INFINITY].map(upperBoundText);
       return [
         ...buckets.map((bound) => this.#one(series, `${name}_bucket`, [['le', bound]])),
         this.#one(series, `${name}_sum`),
@@ -53,9 +54,10 @@ export class WireSeriesMaker {
     name: string,
     more: readonly Label[] = [],
   ): WireSeries {
-    const all = new Map<string, string>(this.#externalLabels);
+    const own = new Map<string, string>();
     // Of two that are written alike, the first counts.
-    for (const [label, value] of [...labels, ...more].reverse()) all.set(escapeLabelName(label, 'underscores'), value);
+    for (const [label, value] of [...labels, ...more].reverse()) own.set(escapeLabelName(label, 'underscores'), value);
+    const all = withExternal(own, this.#externalLabels);
     all.set('__name__', name);
     const shared = [...all]
       // An empty value is the same as no label, and must not be sent.
@@ -73,12 +75,23 @@ export class WireSeriesMaker {
   }
 }
 
-/** The suffix of a family's only series; none for the others. */
-const SUFFIXES: Partial<Readonly<Record<FamilyType, string>>> = { counter: '_total', info: '_info' };
+/**
+ * What the master is told to add wins, as labels of a target do when it is scraped: otherwise a worker could pass for another
+ * master's. A label of the same name gets the prefix that Prometheus would give it.
+ */
+function withExternal(own: ReadonlyMap<string, string>, external: readonly Label[]): Map<string, string> {
+  const all = new Map(external);
+  for (const [name, value] of own) {
+    let free = name;
+    while (all.has(free) || (free !== name && own.has(free))) free = `exported_${free}`;
+    all.set(free, value);
+  }
+  return all;
+}
 
-/** What receivers look a description up by: the name of the series, or of a histogram without what its series add. */
-export function describedName({ name, type }: Family): string {
-  return name + (SUFFIXES[type] ?? '');
+/** The same for two series that a receiver takes for one. */
+export function identityOf({ labels }: WireSeries): string {
+  return Buffer.concat(labels.map(({ v1 }) => v1)).toString('latin1');
 }
 
 export function valuesOf(value: number | Histogram): readonly number[] {
