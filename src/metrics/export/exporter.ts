@@ -41,7 +41,7 @@ export interface SourceRound<Kept> {
 
 /** Some sources of a round: a round is cut into slices, between which the thread does other things. */
 export interface RoundSlice<Kept> {
-  /** The time of every sample of the round, in Unix ms. Later than that of the round before. */
+  /** The time of every sample of the round, in Unix ms. At least 2 ms later than that of the round before: a protocol may end series 1 ms before. */
   readonly atUnixMs: number;
   readonly sources: readonly SourceRound<Kept>[];
 }

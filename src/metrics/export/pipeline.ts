@@ -138,8 +138,8 @@ export class Pipeline {
     const { clock, collector, exporter, nextTurn = setImmediate } = this.#options;
     const beganMs = clock.monotonicMs();
     await collector.prepare();
-    // Also when the clock was set back: a receiver takes no sample that is older than its last one.
-    const atUnixMs = Math.max(Math.floor(clock.wallMs()), this.#lastRoundUnixMs + 1);
+    // Also when the clock was set back: a receiver takes no sample that is older than its last one. Series may end 1 ms before a round.
+    const atUnixMs = Math.max(Math.floor(clock.wallMs()), this.#lastRoundUnixMs + 2);
     this.#lastRoundUnixMs = atUnixMs;
     for (const slice of collector.round(atUnixMs) as Iterable<RoundSlice<unknown>>) {
       this.#add(exporter.encode(slice));

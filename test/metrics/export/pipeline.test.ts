@@ -228,7 +228,7 @@ test('times of rounds rise even if the clock is set back', async () => {
   await pass(INTERVAL_MS);
   await pass(INTERVAL_MS);
   const [first = 0] = receiver.times;
-  expect(receiver.times).toEqual([first, first + 1, first + 2]);
+  expect(receiver.times).toEqual([first, first + 2, first + 4]);
 });
 
 test('a round that takes longer than the interval holds up the next ones, which are counted', async () => {

@@ -73,11 +73,11 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
       const { resource, replaced } = this.#resourceOfSource(source);
       const points = source.points.filter(isMetric);
       // For a receiver, the same series under another resource is another one.
-      if (replaced !== undefined) {
-        const ended = points.map(({ series }) => series);
-        full.push(...this.#encoder.add(replaced, [], ended, atUnixMs));
-      }
-      full.push(...this.#encoder.add(resource, points, source.ended, atUnixMs));
+      const ended = replaced === undefined ? source.ended : [...points.map(({ series }) => series), ...source.ended];
+      // Before the round and its points: what Prometheus takes for the same series, since it keeps neither a resource nor a dot in a
+      // name, would otherwise have two values at one time, and it refuses the whole request.
+      full.push(...this.#encoder.add(replaced ?? resource, [], ended, atUnixMs - 1));
+      full.push(...this.#encoder.add(resource, points, [], atUnixMs));
     }
     return full.map((request) => this.#messageOf('metrics', request.body, request.points, atUnixMs));
   }

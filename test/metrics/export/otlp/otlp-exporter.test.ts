@@ -466,15 +466,30 @@ describe('resources', () => {
     const info = (...labels: Label[]) => seriesOf(INFO, ['worker', 'w1'], ...labels);
     await sendRound(exporter, [worker(info(['instance_id', 'a'], ['version', '1']), up)]);
     await sendRound(exporter, [worker(info(['instance_id', 'b'], ['version', '1']), up)]);
-    await sendRound(exporter, [worker(info(['instance_id', 'b'], ['version', '2']), up)]);
+    const again = info(['instance_id', 'b'], ['version', '1']);
+    const gone = seriesOf({ name: 'pulselane_custom_gone', type: 'gauge', help: '' }, ['worker', 'w1']);
+    await sendRound(exporter, [worker(again, up, gone)]);
+    const last = { ...worker(info(['instance_id', 'b'], ['version', '2']), up), ended: [again, gone] };
+    await sendRound(exporter, [last], AT_MS + 15_000);
     const versions = resourcesOf(receiver).map((all) => all.map((one) => one['service.version']));
-    expect(versions).toEqual([['1'], ['1'], ['1', '2']]);
-    const { resourceMetrics } = (receiver.received[2] as Receiver['received'][0]).request as {
-      resourceMetrics: { scopeMetrics: [{ metrics: [{ gauge: { dataPoints: [Record<string, unknown>] } }] }] }[];
+    expect(versions).toEqual([['1'], ['1'], ['1'], ['1', '2']]);
+    const { resourceMetrics } = (receiver.received[3] as Receiver['received'][0]).request as {
+      resourceMetrics: {
+        scopeMetrics: [{ metrics: { name: string; gauge: { dataPoints: [Record<string, unknown>] } }[] }];
+      }[];
     };
-    const points = resourceMetrics.map(({ scopeMetrics }) => scopeMetrics[0].metrics[0].gauge.dataPoints[0]);
-    expect(points[0]).toMatchObject({ flags: 1 });
-    expect(points[1]).toMatchObject({ asDouble: 1 });
+    const metrics = resourceMetrics.map(({ scopeMetrics }) =>
+      scopeMetrics[0].metrics.map(({ name, gauge }) => ({ name, ...gauge.dataPoints[0] })),
+    );
+    // The ends come first, and are older: for Prometheus, the series under both resources is one.
+    const timeUnixNano = `${AT_MS + 14_999}000000`;
+    expect(metrics).toMatchObject([
+      [
+        { name: 'pulselane.worker.up', flags: 1, timeUnixNano },
+        { name: 'pulselane.custom.gone', flags: 1, timeUnixNano },
+      ],
+      [{ name: 'pulselane.worker.up', asDouble: 1, timeUnixNano: `${AT_MS + 15_000}000000` }],
+    ]);
   });
 
   test('the series of a worker that has gone end under its resource', async () => {
