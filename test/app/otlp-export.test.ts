@@ -2,11 +2,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exportSettingsOf } from '../../src/app/exports.ts';
 import { startMaster } from '../../src/app/master.ts';
 import type { RunningMaster } from '../../src/app/running-master.ts';
 import { masterConfig } from '../../src/config/resolve.ts';
+import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { OtlpSettings } from '../../src/metrics/export/otlp/settings.ts';
 import { type Receiver, startGrpcReceiver, startHttpReceiver } from '../metrics/export/otlp/receivers.ts';
@@ -149,7 +151,7 @@ const eventNames = ({ received }: Receiver): unknown[] =>
     .flatMap(({ scopeLogs }) => scopeLogs[0].logRecords.map(({ body }) => body.stringValue));
 type LogsOfResource = { scopeLogs: [{ logRecords: { body: { stringValue: string } }[] }] };
 
-async function startExport(endpoint: string, protocol: string) {
+async function startExport(endpoint: string, protocol: string, settings: Settings = {}) {
   const environment = {
     DATA_DIR: folder,
     GRPC_PORT: '127.0.0.1:0',
@@ -158,6 +160,7 @@ async function startExport(endpoint: string, protocol: string) {
     OTLP_ENDPOINT: endpoint,
     OTLP_PROTOCOL: protocol,
     OTLP_INTERVAL: '1s',
+    ...settings,
   };
   const { logger, lines } = keptLog();
   const started = await startMaster(configOf(environment), { logger, clock: systemClock });
@@ -188,6 +191,30 @@ test.each(['grpc', 'http/protobuf'])('a receiver gets values, events and the end
   expect(lastPoints(running).get('w1 pulselane.worker.up')).toMatchObject({ flags: 1 });
   await eventually(() => eventNames(running).includes('worker unregistered'));
   expect(started.exports?.receivers).toMatchObject([{ kind: 'otlp', protocol, state: 'ok', failedAttempts: 0 }]);
+});
+
+test('logs alone: no series are collected, and events have the resources of their workers, to the last one', async () => {
+  const running = await startHttpReceiver(() => ({ status: 200 }));
+  receiver = running;
+  const { started } = await startExport(running.endpoint, 'http/protobuf', {
+    OTLP_SIGNALS: 'logs',
+    METRICS_LABELS: 'zone',
+  });
+  const info = { workerId: 'w1', instanceId: 'i', group: 'rack-1', labels: { zone: 'a' } };
+  started.manager.announceWorker(create(WorkerInfoSchema, info));
+  started.manager.processHeartbeat({ workerId: 'w1', cpuUsage: 12.5 });
+  await eventually(() => eventNames(running).includes('worker is active'));
+  started.manager.unregisterWorker('w1');
+  await eventually(() => eventNames(running).includes('worker unregistered'));
+  const resources = running.received
+    .flatMap(({ request }) => (request as unknown as { resourceLogs: Metrics['resourceMetrics'] }).resourceLogs)
+    .map(({ resource }) => Object.fromEntries(resource.attributes.map(({ key, value }) => [key, value.stringValue])));
+  const ofWorker = resources.filter((attributes) => attributes['service.instance.id'] === 'w1');
+  expect(ofWorker.length).toBeGreaterThan(0);
+  for (const attributes of ofWorker) {
+    expect(attributes).toMatchObject({ 'pulselane.group': 'rack-1', 'pulselane.label.zone': 'a' });
+  }
+  expect(started.exports?.receivers).toMatchObject([{ series: 0, collectMs: 0 }]);
 });
 
 test('a part that is rejected is counted each time, logged once, and never sent again', async () => {

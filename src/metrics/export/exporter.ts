@@ -71,6 +71,8 @@ export interface Exporter<M extends Message = Message, Kept = unknown> {
   /** See `ReceiverStatus`. */
   readonly place: string;
   readonly protocol: string;
+  /** Whether rounds are collected for it. Default: true. */
+  readonly wantsRounds?: boolean;
   /** The messages of a slice; samples of one series are in the order of the calls. Must not take long: a slice has a few thousand series. */
   encode(slice: RoundSlice<Kept>): readonly M[];
   /** All slices of a round were encoded: what was held back for a fuller message. */

@@ -84,7 +84,8 @@ export class Pipeline {
 
   /** The first round is collected at once. */
   start(): void {
-    const { clock, intervalMs } = this.#options;
+    const { clock, intervalMs, exporter } = this.#options;
+    if (exporter.wantsRounds === false) return;
     this.#rounds = clock.every(intervalMs, () => this.#startRound());
     this.#startRound();
   }

@@ -4,8 +4,10 @@ import { globMatcher } from '../../lib/globs.ts';
 import type { WorkerEvent } from '../../model/events.ts';
 import type { ReadingParts, ReadingUser } from '../../reading/reader-thread.ts';
 import { ProcessMetrics } from '../master/process-metrics.ts';
+import { infoLabels } from '../workers/info-labels.ts';
 import { Collector } from './collector.ts';
 import { REPORT_EVERY_MS } from './export-limits.ts';
+import { KnownFacts } from './known-facts.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
 import { escapingOf, exporterOf } from './receivers.ts';
@@ -14,6 +16,7 @@ import { directorySource, type SourceOptions } from './series-source.ts';
 export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clock: Clock): ReadingUser<ToExport> {
   let pipelines: readonly Pipeline[] = [];
   const process = new ProcessMetrics();
+  const facts = new KnownFacts();
   let lastEventId = 0;
   /** Undefined: not told to begin. */
   let reports: Timer | undefined;
@@ -26,16 +29,14 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
     for (const pipeline of pipelines) pipeline.events(fresh);
   };
   const begin = (settings: ExportSettings) => {
-    const { receivers, maxQueueBytes, maxSeries, infoLabels } = settings;
+    const { receivers, maxQueueBytes, maxSeries } = settings;
+    const isAllowed = globMatcher(settings.infoLabels);
+    const infoOf = (workerId: string) => infoLabels(workerId, facts.of(workerId), isAllowed);
     pipelines = receivers.map(
       (receiver) =>
         new Pipeline({
-          exporter: exporterOf(receiver, clock),
-          collector: new Collector(
-            directory,
-            sourceFor(receiver, { directory, clock, process, infoLabels }),
-            maxSeries,
-          ),
+          exporter: exporterOf(receiver, clock, infoOf),
+          collector: new Collector(directory, sourceFor(receiver, { directory, clock, process, isAllowed }), maxSeries),
           intervalMs: receiver.intervalMs,
           maxQueueBytes,
           clock,
@@ -43,12 +44,16 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
         }),
     );
     tell(directory.events.all());
-    reports = clock.every(REPORT_EVERY_MS, report);
+    reports = clock.every(REPORT_EVERY_MS, () => {
+      report();
+      facts.forget();
+    });
     for (const pipeline of pipelines) pipeline.start();
     report();
   };
   return {
     announced(items) {
+      for (const item of items) facts.apply(item);
       // Before that it is the roster, whose events may be old.
       if (reports === undefined) return;
       for (const item of items) if (item.type === 'events') tell(item.events);
@@ -76,18 +81,10 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
 
 function sourceFor(
   receiver: ReceiverSettings,
-  {
-    directory,
-    clock,
-    process,
-    infoLabels,
-  }: Omit<SourceOptions, 'isAllowed' | 'isWanted' | 'escaped'> & Pick<ExportSettings, 'infoLabels'>,
+  parts: Pick<SourceOptions, 'directory' | 'clock' | 'process' | 'isAllowed'>,
 ) {
   return directorySource({
-    directory,
-    clock,
-    process,
-    isAllowed: globMatcher(infoLabels),
+    ...parts,
     isWanted: receiver.families === undefined ? () => true : globMatcher(receiver.families),
     escaped: escapingOf(receiver),
   });

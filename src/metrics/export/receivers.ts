@@ -3,15 +3,16 @@ import type { Clock } from '../../lib/clock.ts';
 import { escapeMetricName } from '../exposition/names.ts';
 import type { Exporter } from './exporter.ts';
 import type { ReceiverSettings } from './messages.ts';
-import { Otlp } from './otlp/otlp-exporter.ts';
+import { type InfoOf, Otlp } from './otlp/otlp-exporter.ts';
 import { RemoteWrite } from './remote-write/remote-write.ts';
 
-export function exporterOf(settings: ReceiverSettings, clock: Clock): Exporter {
+/** @param infoOf labels of a worker's info series, as far as they are known */
+export function exporterOf(settings: ReceiverSettings, clock: Clock, infoOf: InfoOf): Exporter {
   switch (settings.kind) {
     case 'remote_write':
       return new RemoteWrite(settings, clock) as Exporter;
     case 'otlp':
-      return new Otlp(settings, clock) as Exporter;
+      return new Otlp(settings, clock, infoOf) as Exporter;
     default:
       return settings satisfies never;
   }

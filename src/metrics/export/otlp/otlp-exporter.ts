@@ -35,12 +35,17 @@ interface KeptResource {
 /** The fastest level: names and attributes, which requests repeat for each worker, are found at any. */
 const GZIP = { level: constants.Z_BEST_SPEED };
 
+/** Labels of a worker's info series, see info-labels.ts; undefined: they are not known. */
+export type InfoOf = (workerId: string) => readonly Label[] | undefined;
+
 export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
   readonly kind = 'otlp';
   readonly place: string;
   readonly protocol: string;
+  readonly wantsRounds: boolean;
   #settings: OtlpSettings;
   readonly #clock: Clock;
+  readonly #infoOf: InfoOf;
   #transport: Transport;
   /** The last attempt, which may be under way. */
   #attempt: Promise<unknown> = Promise.resolve();
@@ -52,12 +57,14 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
   #round = 0;
   #atUnixMs = 0;
 
-  constructor(settings: OtlpSettings, clock: Clock) {
+  constructor(settings: OtlpSettings, clock: Clock, infoOf: InfoOf) {
     const { place, protocol, conventions, masterInstance, resourceAttributes } = settings;
     this.#settings = settings;
     this.place = place;
     this.protocol = protocol;
+    this.wantsRounds = settings.signals.includes('metrics');
     this.#clock = clock;
+    this.#infoOf = infoOf;
     this.#transport = transportOf(settings, clock);
     const mapping = CONVENTIONS[conventions];
     this.#schemaUrl = schemaUrlField(mapping.schemaUrl);
@@ -66,7 +73,6 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
   }
 
   encode({ atUnixMs, sources }: RoundSlice<OtlpSeries>): readonly OtlpMessage[] {
-    if (!this.#sends('metrics')) return [];
     this.#atUnixMs = atUnixMs;
     const full: EncodedRequest[] = [];
     for (const source of sources) {
@@ -89,7 +95,7 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
   }
 
   encodeEvents(events: readonly WorkerEvent[]): readonly OtlpMessage[] {
-    if (!this.#sends('logs')) return [];
+    if (!this.#settings.signals.includes('logs')) return [];
     const messages: OtlpMessage[] = [];
     for (let from = 0; from < events.length; from += EVENTS_PER_REQUEST) {
       const some = events.slice(from, from + EVENTS_PER_REQUEST);
@@ -120,10 +126,6 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
     this.#transport.close();
   }
 
-  #sends(signal: OtlpSignal): boolean {
-    return this.#settings.signals.includes(signal);
-  }
-
   #messageOf(signal: OtlpSignal, plain: Buffer, samples: number, atUnixMs: number): OtlpMessage {
     // At once, so that what waits for a receiver takes little memory.
     const isCompressed = this.#settings.compression === 'gzip';
@@ -148,15 +150,14 @@ export class Otlp implements Exporter<OtlpMessage, OtlpSeries> {
       : { resource: field, replaced: known.field };
   }
 
+  /** As it is now: its next round may still be far. */
   #resourceOfWorker(workerId: string | undefined): Buffer {
     if (workerId === undefined) return this.#master;
-    const known = this.#workers.get(workerId)?.field;
-    return known ?? resourceField(workerResource(workerId, undefined, this.#settings.resourceAttributes));
+    return resourceField(workerResource(workerId, this.#infoOf(workerId), this.#settings.resourceAttributes));
   }
 
-  /** A worker that has gone is kept for one more round: the event that tells it may come after its last values. */
   #forgetWorkers(): void {
-    for (const [workerId, { round }] of this.#workers) if (round < this.#round - 1) this.#workers.delete(workerId);
+    for (const [workerId, { round }] of this.#workers) if (round < this.#round) this.#workers.delete(workerId);
     this.#round++;
   }
 }
