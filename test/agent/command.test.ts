@@ -27,6 +27,8 @@ test('reports until SIGTERM, then says farewell and ends with 0; its log is JSON
     '--labels',
     'zone=a',
     '--isolate',
+    '--socket',
+    'off',
   );
   await eventually(() => master.heartbeats.length > 0);
   child.kill('SIGTERM');

@@ -9,7 +9,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Address, formatAddress } from '../../config/kinds.ts';
-import { type SettingNames, settingText } from '../../config/setting-names.ts';
+import { nameOf, type SettingNames, settingText } from '../../config/setting-names.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { portTakenText } from '../../lib/local-ports.ts';
@@ -33,7 +33,7 @@ export interface HubSettings {
   readonly local: Address | undefined;
 }
 
-export interface HubOptions {
+export interface HubParts {
   readonly settings: HubSettings;
   readonly names?: SettingNames | undefined;
   readonly clock: Clock;
@@ -46,7 +46,7 @@ export interface HubOptions {
 
 export class Hub {
   readonly state: HubState;
-  readonly #options: HubOptions;
+  readonly #options: HubParts;
   readonly #rate: LineRate;
   readonly #http: HubHttp;
   readonly #sockets = new Set<Socket>();
@@ -63,7 +63,7 @@ export class Hub {
   #looking: Promise<void> | undefined;
   #isStopped = false;
 
-  constructor(options: HubOptions) {
+  constructor(options: HubParts) {
     const { clock, onEnded, status } = options;
     this.#options = options;
     this.state = new HubState({
@@ -119,6 +119,7 @@ export class Hub {
 
   async #openSocket(): Promise<void> {
     const { settings, names, report } = this.#options;
+    const reasons: string[] = [];
     for (const path of settings.sockets) {
       try {
         await this.#listenAt(path);
@@ -131,11 +132,17 @@ export class Hub {
         if (settings.mustHaveSocket) {
           throw new PulselaneError('environment', `${settingText(names, 'PULSELANE_SOCKET', path)}: ${error.message}`);
         }
-        if (error.reason === 'no_directory' || error.reason === 'not_permitted') continue;
+        if (error.reason === 'no_directory' || error.reason === 'not_permitted') {
+          reasons.push(`${path}: ${error.message}`);
+          continue;
+        }
         report('warn', `programs of this machine cannot report to this agent: ${path}: ${error.message}`);
         return;
       }
     }
+    if (reasons.length === 0) return;
+    const other = `${nameOf(names, 'PULSELANE_SOCKET')} names another path`;
+    report('info', `there is no socket for programs of this machine: ${reasons.join('; ')}; ${other}`);
   }
 
   async #listenAt(path: string): Promise<void> {

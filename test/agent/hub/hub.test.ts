@@ -86,7 +86,9 @@ describe('its socket', () => {
     const hub = await open({ sockets, mustHaveSocket: false }, undefined, folder);
     expect(hub.reports).toEqual([`info: programs of this machine report to ${sockets[1]}`]);
     const nowhere = await testHub({ sockets: sockets.slice(0, 1), mustHaveSocket: false });
-    expect(nowhere.reports).toEqual([]);
+    expect(nowhere.reports).toEqual([
+      `info: there is no socket for programs of this machine: ${sockets[0]}: its directory does not exist; PULSELANE_SOCKET names another path`,
+    ]);
     await nowhere.close();
   });
 
