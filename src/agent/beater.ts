@@ -19,7 +19,7 @@ import { machineGpus } from './measure/gpu/gpu-meter.ts';
 import { toolPathComplaints } from './measure/gpu/tool-path.ts';
 import { Machine, type MachineMeter } from './measure/machine.ts';
 import type { Report } from './report.ts';
-import { Scraper } from './scrape/scraper.ts';
+import { ExporterScraper } from './scrape/exporter-scraper.ts';
 import { heartbeatOf, workerInfoOf } from './sender/compose.ts';
 import { Connection } from './sender/connection.ts';
 import type { AgentSettings } from './settings.ts';
@@ -73,7 +73,7 @@ export class Beater {
   readonly #load: LoadFitter;
   #listener: MasterListener | undefined;
   #hub: Hub | undefined;
-  #scraper: Scraper | undefined;
+  #scraper: ExporterScraper | undefined;
   /** Tasks and metrics of the last heartbeat whose names an earlier source has. */
   #shadowed = 0;
   #intervalMs: number;
@@ -143,7 +143,7 @@ export class Beater {
       await this.#hub.start();
     }
     if (settings.scrape !== undefined) {
-      this.#scraper = new Scraper(settings.scrape, { clock: this.#options.clock, report: this.#report });
+      this.#scraper = new ExporterScraper(settings.scrape, { clock: this.#options.clock, report: this.#report });
       this.#scraper.start();
     }
     if (this.#isStopped) return listening;
@@ -247,18 +247,16 @@ export class Beater {
 
   /** In order of precedence. */
   #sources(): Source[] {
-    const program: Source = { name: 'program', tasks: this.tasks, metrics: this.metrics };
+    const program: Source = { tasks: this.tasks, metrics: this.metrics };
     const state = this.#hub?.state;
     const hub: Source[] =
       state === undefined
         ? []
         : [
-            { name: 'hub', tasks: state.tasks.tasks, metrics: state.metrics.values },
-            { name: 'otlp', tasks: NO_TASKS, metrics: state.otlpMetrics.values },
+            { tasks: state.tasks.tasks, metrics: state.metrics.values },
+            { tasks: NO_TASKS, metrics: state.otlpMetrics.values },
           ];
-    const scraped = (this.#scraper?.metrics ?? []).map(
-      (metrics): Source => ({ name: 'scrape', tasks: NO_TASKS, metrics }),
-    );
+    const scraped = (this.#scraper?.metrics ?? []).map((metrics): Source => ({ tasks: NO_TASKS, metrics }));
     return [program, ...hub, ...scraped];
   }
 

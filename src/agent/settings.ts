@@ -25,7 +25,7 @@ import { checkWorkerId } from '../model/worker-id.ts';
 import { checkGroup, checkLabels } from '../model/worker-info.ts';
 import type { HubSettings } from './hub/hub.ts';
 import type { ToolSettings } from './measure/gpu/tool.ts';
-import type { ScrapeSettings } from './scrape/scraper.ts';
+import type { ScrapeSettings } from './scrape/exporter-scraper.ts';
 import { type CredentialSettings, isToken } from './sender/credentials.ts';
 
 export interface AgentSettingsOptions {

@@ -4,11 +4,7 @@
  */
 import type { RunningTask } from '../model/telemetry.ts';
 
-export const SOURCE_NAMES = ['program', 'hub', 'otlp', 'scrape'] as const;
-export type SourceName = (typeof SOURCE_NAMES)[number];
-
 export interface Source {
-  readonly name: SourceName;
   readonly tasks: ReadonlyMap<string, RunningTask>;
   readonly metrics: ReadonlyMap<string, number>;
 }
@@ -22,7 +18,7 @@ export interface Merged {
   readonly shadowed: number;
 }
 
-/** @param sources in the order of {@link SOURCE_NAMES} */
+/** @param sources in order of precedence */
 export function merged(sources: readonly Source[]): Merged {
   const tasks = mergedMaps(sources.map((source) => source.tasks));
   const metrics = mergedMaps(sources.map((source) => source.metrics));

@@ -11,6 +11,7 @@ import {
   loadOfTask,
   MAX_ENDED_TASKS,
   MAX_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
   MAX_RECORD_BYTES,
   MAX_TASKS_AND_METRICS,
   roomFor,
@@ -26,7 +27,6 @@ export type TaskChanges = Partial<Omit<RunningTask, 'taskId'>>;
 export type TaskEnd = Pick<EndedTask, 'outcome' | 'exitCode' | 'cpuSeconds' | 'maxRssBytes'>;
 
 const MAX_METRICS = 10_000;
-const MAX_NAME_BYTES = 256;
 
 export class Workload {
   readonly #tasks = new Map<string, RunningTask>();

@@ -19,6 +19,8 @@ export const MAX_ITEMS = 50_000;
 export const MAX_MESSAGE_BYTES = 4 * MIB;
 /** Default maximum size of its record as JSON: member names make a task twice as long as in protobuf. */
 export const MAX_RECORD_BYTES = 8 * MIB;
+/** Maximum size of a task's id, of its status, and of a custom metric's name, in UTF-8. */
+export const MAX_NAME_BYTES = 256;
 /** Maximum number of devices, counted as items too: a large machine has 16. */
 export const MAX_DEVICES = 256;
 /**

@@ -13,8 +13,7 @@ const taskOf = (taskId: string, status = 'running'): RunningTask => ({
   status,
 });
 const tasks = (...ids: string[]) => new Map(ids.map((id) => [id, taskOf(id)]));
-const source = (name: Source['name'], ids: string[], metrics: Record<string, number>): Source => ({
-  name,
+const source = (ids: string[], metrics: Record<string, number>): Source => ({
   tasks: tasks(...ids),
   metrics: new Map(Object.entries(metrics)),
 });
@@ -25,10 +24,9 @@ test('the earlier source has a name, and what is shadowed is counted', () => {
     metrics,
     shadowed,
   } = merged([
-    source('program', ['a'], { x: 1 }),
-    source('hub', ['a', 'b'], { x: 2, y: 2 }),
+    source(['a'], { x: 1 }),
+    source(['a', 'b'], { x: 2, y: 2 }),
     {
-      name: 'otlp',
       tasks: NO_TASKS,
       metrics: new Map([
         ['y', 3],
@@ -46,8 +44,8 @@ test('the earlier source has a name, and what is shadowed is counted', () => {
 });
 
 test('a single source is not copied', () => {
-  const only = source('hub', ['a'], { x: 1 });
-  const all = merged([source('program', [], {}), only]);
+  const only = source(['a'], { x: 1 });
+  const all = merged([source([], {}), only]);
   expect(all.tasks).toBe(only.tasks);
   expect(all.metrics).toBe(only.metrics);
 });

@@ -4,11 +4,10 @@
  */
 import { isNearMiss } from '../../config/near-misses.ts';
 import { shortText } from '../../lib/foreign-text.ts';
+import { MAX_NAME_BYTES } from '../../model/heartbeat-limits.ts';
 import { ENDED_TASK_OUTCOMES, type EndedTaskOutcome } from '../../model/telemetry.ts';
 import { MAX_KEEP_MS } from './limits.ts';
 
-/** Of task ids, statuses and metric names, in UTF-8: what a heartbeat may have. */
-const MAX_NAME_BYTES = 256;
 /** Of an id that comes back with the answer. */
 const MAX_ID_LENGTH = 64;
 /** Process ids are positive 32-bit numbers; 0 and below name groups. */

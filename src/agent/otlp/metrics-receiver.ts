@@ -16,6 +16,7 @@
 import { gunzipSync } from 'node:zlib';
 import { messageOf } from '../../lib/errors.ts';
 import { shortText } from '../../lib/foreign-text.ts';
+import { MAX_NAME_BYTES } from '../../model/heartbeat-limits.ts';
 import { type Encoding, type ErrorAnswer, errorAnswer, type HttpAnswer, successAnswer } from './answer.ts';
 import { readJsonRequest } from './json-request.ts';
 import { attributesProblem, customMetricNameOf } from './metric-name.ts';
@@ -26,7 +27,7 @@ import {
   type ReceivedPoint,
   TooManyParts,
 } from './metrics-request.ts';
-import { MAX_ATTRIBUTES, MAX_NAME_BYTES, MAX_REQUEST_BYTES, MAX_TOLD_REASONS, MAX_TOTALS } from './otlp-limits.ts';
+import { MAX_ATTRIBUTES, MAX_REQUEST_BYTES, MAX_TOLD_REASONS, MAX_TOTALS } from './otlp-limits.ts';
 import { readProtobufRequest } from './protobuf-request.ts';
 
 /** Names in lower case, as Node gives them. */

@@ -15,8 +15,6 @@ export const MAX_POINTS = 10_000;
 export const MAX_PARTS = 100_000;
 /** Maximum number of attributes of a data point: more than that do not fit into a name of 256 bytes. */
 export const MAX_ATTRIBUTES = 64;
-/** Maximum size of a custom metric's name, as a master accepts it. */
-export const MAX_NAME_BYTES = 256;
 /** Maximum number of metrics whose deltas are summed up: as many metrics as an agent accepts. */
 export const MAX_TOTALS = 10_000;
 /** How many different reasons an answer tells: the first ones are enough to find the mistake. */

@@ -1,10 +1,11 @@
 /** Takes the chosen series out of an exporter's answer, which may come in pieces. */
 import { shortText } from '../../lib/foreign-text.ts';
+import { MAX_NAME_BYTES } from '../../model/heartbeat-limits.ts';
 import { LineSplitter, type SplitLine } from '../hub/line-splitter.ts';
 import { customMetricNameOf } from '../otlp/metric-name.ts';
 import type { AllowList } from './allow-list.ts';
 import { NoSample, parseSampleLine } from './sample-line.ts';
-import { MAX_LINE_BYTES, MAX_NAME_BYTES, MAX_SERIES_PER_TARGET } from './scrape-limits.ts';
+import { MAX_LINE_BYTES, MAX_SERIES_PER_TARGET } from './scrape-limits.ts';
 
 export interface Scraped {
   readonly metrics: ReadonlyMap<string, number>;

@@ -8,8 +8,6 @@ export const MAX_SERIES_PER_TARGET = 1_000;
 export const MAX_BODY_BYTES = 16 * MIB;
 /** Of one line; the longest label values of exporters have some KiB. */
 export const MAX_LINE_BYTES = 64 * 1024;
-/** As a master accepts the name of a custom metric. */
-export const MAX_NAME_BYTES = 256;
 /** Prometheus's own default for an exporter is 10 s; a shorter interval shortens it. */
 export const TIMEOUT_MS = 10_000;
 /** After so many intervals without a new value it is no longer known. One failed scrape leaves no hole. */

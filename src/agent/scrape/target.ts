@@ -4,11 +4,12 @@
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { MAX_NAME_BYTES } from '../../model/heartbeat-limits.ts';
 import type { Report } from '../report.ts';
 import type { AllowList } from './allow-list.ts';
 import { AnswerReader, type LeftOutReason, type Scraped } from './answer-reader.ts';
 import { scrapeOnce } from './request.ts';
-import { KEPT_INTERVALS, MAX_NAME_BYTES, MAX_SERIES_PER_TARGET, TIMEOUT_MS } from './scrape-limits.ts';
+import { KEPT_INTERVALS, MAX_SERIES_PER_TARGET, TIMEOUT_MS } from './scrape-limits.ts';
 
 export interface TargetOptions {
   readonly url: string;
@@ -28,7 +29,7 @@ export class ScrapeTarget {
   /** Undefined: it answers, or has not been asked yet. */
   #error: string | undefined;
   #failures = 0;
-  #said = '';
+  #lastWarning = '';
   #timer: Timer | undefined;
   #isAsking = false;
 
@@ -97,16 +98,16 @@ export class ScrapeTarget {
 
   #answered(): void {
     const { report, url } = this.#options;
-    if (this.#error !== undefined) report('info', `metrics of ${url} come again`);
+    if (this.#error !== undefined) report('info', `metrics of ${url} can be scraped again`);
     this.#error = undefined;
-    const said = complaintOf(this.#last);
-    if (said !== '' && said !== this.#said) report('warn', `metrics of ${url}: ${said}`);
-    this.#said = said;
+    const warning = complaintOf(this.#last);
+    if (warning !== '' && warning !== this.#lastWarning) report('warn', `metrics of ${url}: ${warning}`);
+    this.#lastWarning = warning;
   }
 
   #failed(message: string): void {
     const { report, url } = this.#options;
-    if (this.#error === undefined) report('warn', `metrics of ${url} are not to be had: ${message}`);
+    if (this.#error === undefined) report('warn', `metrics of ${url} cannot be scraped: ${message}`);
     this.#error = message;
     this.#failures++;
   }

@@ -2,7 +2,8 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MetricsReceiver } from '../../../src/agent/otlp/metrics-receiver.ts';
-import { MAX_NAME_BYTES, MAX_PARTS, MAX_POINTS, MAX_REQUEST_BYTES } from '../../../src/agent/otlp/otlp-limits.ts';
+import { MAX_PARTS, MAX_POINTS, MAX_REQUEST_BYTES } from '../../../src/agent/otlp/otlp-limits.ts';
+import { MAX_NAME_BYTES } from '../../../src/model/heartbeat-limits.ts';
 import { decodedBy, encodedBy, METRICS_REQUEST, METRICS_RESPONSE } from '../../support/otlp-protos.ts';
 import { repetitions } from '../../support/repetitions.ts';
 

@@ -1,8 +1,8 @@
 /** Exporters behind the agent: real ones, slow ones, broken ones, and what of them is in heartbeats. */
 import { spawn } from 'node:child_process';
 import { afterEach, expect, test } from 'vitest';
+import { ExporterScraper } from '../../../src/agent/scrape/exporter-scraper.ts';
 import { MAX_BODY_BYTES, MAX_SERIES_PER_TARGET } from '../../../src/agent/scrape/scrape-limits.ts';
-import { Scraper } from '../../../src/agent/scrape/scraper.ts';
 import { describeWith } from '../../support/debian.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type TestExporter, testExporter } from '../../support/exporter.ts';
@@ -23,7 +23,7 @@ async function exporterOf(answer: TestExporter['answer']): Promise<TestExporter>
 function scraperOf(urls: readonly string[], patterns: readonly string[], clock = new FakeClock()) {
   const reports: string[] = [];
   const report = (level: string, message: string) => reports.push(`${level}: ${message}`);
-  const scraper = new Scraper({ urls, patterns, intervalMs: 15_000 }, { clock, report });
+  const scraper = new ExporterScraper({ urls, patterns, intervalMs: 15_000 }, { clock, report });
   ends.push(() => scraper.stop());
   scraper.start();
   const metrics = () => Object.fromEntries(scraper.metrics.flatMap((map) => [...map]));
@@ -59,8 +59,8 @@ test('what an exporter no longer has, or has not told for long, is not sent as i
   clock.advance(7_500);
   await eventually(() => metrics().a === 4);
   expect(reports).toEqual([
-    `warn: metrics of ${exporter.url} are not to be had: it answers 503; expected 200`,
-    `info: metrics of ${exporter.url} come again`,
+    `warn: metrics of ${exporter.url} cannot be scraped: it answers 503; expected 200`,
+    `info: metrics of ${exporter.url} can be scraped again`,
   ]);
 });
 
@@ -96,7 +96,7 @@ test('an exporter that never answers costs its own metrics, after its time', asy
   await eventually(() => silent.requests.length === 1 && metrics().b === 1);
   clock.advance(10_000);
   await eventually(() => scraper.status[0]?.failures === 1);
-  expect(reports).toEqual([`warn: metrics of ${silent.url} are not to be had: it did not answer within 10 s`]);
+  expect(reports).toEqual([`warn: metrics of ${silent.url} cannot be scraped: it did not answer within 10 s`]);
   expect(metrics()).toEqual({ b: 1 });
 });
 

@@ -12,7 +12,7 @@ export interface ScrapeSettings {
   readonly intervalMs: number;
 }
 
-export class Scraper {
+export class ExporterScraper {
   readonly #targets: readonly ScrapeTarget[];
 
   constructor({ urls, patterns, intervalMs }: ScrapeSettings, { clock, report }: { clock: Clock; report: Report }) {
