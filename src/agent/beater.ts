@@ -131,22 +131,28 @@ export class Beater {
     void this.#reportToolPath();
     // The first heartbeat can then tell how busy the processors were since now.
     await this.#meter.usages(0);
+    // Stopped while it starts, here and below: nothing is begun that nobody would end.
+    if (this.#isStopped) return undefined;
     let listening: string | undefined;
     if (settings.listen !== undefined) {
       this.#listener = this.#makeListener();
       listening = await this.#listener.listen(settings.listen);
+      if (this.#isStopped) {
+        this.#listener.close();
+        return listening;
+      }
       if (settings.masters.length === 0)
         this.#report('info', `waiting on ${listening} for a master to register this worker`);
     }
     if (settings.hub !== undefined) {
       this.#hub = this.#makeHub(settings.hub);
       await this.#hub.start();
+      if (this.#isStopped) return listening;
     }
     if (settings.scrape !== undefined) {
       this.#scraper = new ExporterScraper(settings.scrape, { clock: this.#options.clock, report: this.#report });
       this.#scraper.start();
     }
-    if (this.#isStopped) return listening;
     this.#schedule();
     if (settings.masters.length > 0) this.#connection.pointAt(settings.masters);
     return listening;

@@ -1,9 +1,19 @@
 /** Agents as processes, and as a thread of a program, with exporters behind them. */
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Agent } from '../../../src/agent/agent.ts';
+import { Beater } from '../../../src/agent/beater.ts';
+import type { MachineMeter } from '../../../src/agent/measure/machine.ts';
+import { checkAgentOptions } from '../../../src/agent/settings.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type TestExporter, testExporter } from '../../support/exporter.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeMaster } from '../../support/fake-master.ts';
+import { freePort } from '../../support/free-port.ts';
 import { PulselaneProcess } from '../../support/processes.ts';
 
 let master: FakeMaster;
@@ -33,6 +43,56 @@ test('the chosen series of an exporter are custom metrics of its heartbeats', as
   await eventually(() => Object.keys(master.heartbeats.at(-1)?.metrics ?? {}).length === 2);
   expect(master.heartbeats.at(-1)?.metrics).toEqual(expected);
 });
+
+test.each(['it measures', 'it listens', 'its hub opens'])(
+  'stopped while %s, an agent leaves nothing running',
+  async (when) => {
+    const folder = mkdtempSync(join(tmpdir(), 'pulselane-agent-'));
+    const port = await freePort();
+    const settings = checkAgentOptions(
+      {
+        workerId: 'w',
+        listen: `127.0.0.1:${port}`,
+        hub: { socket: join(folder, 'agent.sock') },
+        scrape: { urls: exporter.url, metrics: 'node_load1', intervalMs: 1_000 },
+      },
+      {},
+    );
+    let stopped: Promise<void> | undefined;
+    const stopAt = (now: string) => {
+      if (now === when) queueMicrotask(() => (stopped = beater.stop({ saysFarewell: false })));
+    };
+    const beater: Beater = new Beater({
+      settings,
+      clock: new FakeClock(),
+      meter: {
+        async usages() {
+          stopAt('it measures');
+          return {};
+        },
+        capacity: async () => ({ cpuCores: 1, memoryGb: 1, storageGb: 1, gpus: [] }),
+      } as unknown as MachineMeter,
+      report: (_, message) => {
+        if (message.startsWith('waiting on')) stopAt('it listens');
+        if (message.startsWith('programs of this machine')) stopAt('its hub opens');
+      },
+    });
+    await beater.start();
+    await eventually(() => stopped !== undefined);
+    await stopped;
+    expect(await beater.stop()).toBeUndefined();
+    expect(readdirSync(folder)).toEqual([]);
+    // The port can be had.
+    const again = createServer().listen(port, '127.0.0.1');
+    await once(again, 'listening');
+    again.close();
+    await once(again, 'close');
+    // A scrape would have come before this request.
+    await fetch(exporter.url);
+    expect(exporter.requests).toHaveLength(1);
+    rmSync(folder, { recursive: true });
+  },
+);
 
 test('what a program sets itself comes before what an exporter has', async () => {
   const scrape = { urls: exporter.url, metrics: ['node_load1', 'other'] };
