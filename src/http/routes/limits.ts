@@ -59,7 +59,8 @@ const Metrics = z
           collided_names: Names.openapi({ description: 'The first ten names that become the same as another.' }),
           left_out: z.int().openapi({
             description:
-              'Custom metrics without a series: the name is longer than 124 bytes, or the worker has more than 1000.',
+              'Custom metrics without a series: the name is longer than 124 bytes, the worker has more than 1000, or all workers ' +
+              'together have more than 10,000 names (those of the fewest workers are left out).',
           }),
           left_out_names: Names.openapi({ description: 'The first ten of them.' }),
         }),

@@ -34,7 +34,7 @@ export const SCRAPE_FAMILIES: readonly ScrapeFamily[] = [
   {
     name: 'pulselane_metrics_custom_left_out',
     type: 'gauge',
-    help: 'Custom metrics of workers without a series, because their name is too long or their worker has too many.',
+    help: 'Custom metrics of workers without a series, because their name is too long, or their worker or all workers together have too many names.',
     read: ({ leftOut }) => leftOut,
   },
 ];

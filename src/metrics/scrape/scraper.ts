@@ -40,7 +40,7 @@ export interface ScrapeFigures {
   readonly cutSeries: number;
   /** The first few of these families, or `custom` and `gpu` for all of theirs. */
   readonly cutFamilies: readonly string[];
-  /** Custom metrics that have no series: names that become the same, are too long, or too many of one worker. */
+  /** Custom metrics that have no series: names that become the same, are too long, or too many (of one worker, or of all). */
   readonly collisions: number;
   readonly collidedNames: readonly string[];
   readonly leftOut: number;
@@ -61,6 +61,8 @@ export interface ScraperOptions {
   readonly process?: ProcessMetrics;
   readonly isAllowed: LabelFilter;
   readonly maxSeries: number;
+  /** Default: MAX_CUSTOM_FAMILIES. */
+  readonly maxCustomFamilies?: number;
   /** Smaller answers are not compressed. */
   readonly minGzipBytes: number;
 }

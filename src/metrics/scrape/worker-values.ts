@@ -20,8 +20,9 @@ import {
 import { infoLabels, type LabelFilter } from '../workers/info-labels.ts';
 import { isAlive } from '../workers/series.ts';
 import { Column, type Version } from './column.ts';
-import { MAX_CUSTOM_PER_WORKER, NAMED, SHOWN_NAME_LENGTH } from './scrape-limits.ts';
-import { SparseColumn } from './sparse-column.ts';
+import { type CustomMetrics, CustomValues, type LeftOut } from './custom-values.ts';
+import { MAX_CUSTOM_FAMILIES, MAX_CUSTOM_PER_WORKER, NAMED, SHOWN_NAME_LENGTH } from './scrape-limits.ts';
+import type { SparseColumn } from './sparse-column.ts';
 
 /** The series of one worker in a family of devices. */
 export type DeviceValues = readonly { readonly labels: readonly Label[]; readonly value: number }[];
@@ -32,16 +33,10 @@ export type FamilyColumn =
   | { readonly family: InfoFamily; readonly column: Column<readonly Label[]> }
   | { readonly family: DeviceFamily; readonly column: Column<DeviceValues> };
 
-/** What one worker has that is not exposed. */
-interface LeftOut {
-  readonly count: number;
-  readonly names: readonly string[];
-}
-
 /** By fixed family, then custom metrics. */
 interface RowValues {
   readonly fixed: readonly unknown[];
-  readonly custom: readonly (readonly [name: string, value: number])[];
+  readonly custom: CustomMetrics;
   readonly leftOut: LeftOut | undefined;
 }
 
@@ -50,20 +45,17 @@ export interface WorkerValuesOptions {
   readonly isAllowed: LabelFilter;
   /** Series of custom metrics, and of GPUs, that are kept in memory. */
   readonly maxSeries: number;
+  readonly maxCustomFamilies?: number;
 }
 
 const NO_VALUES: RowValues = { fixed: [], custom: [], leftOut: undefined };
-const NO_NAMES: readonly string[] = [];
 const DEVICES = WORKER_FAMILIES.flatMap((family, index) => (family.shape === 'device' ? [index] : []));
 
 export class WorkerValues {
   readonly columns: readonly FamilyColumn[] = WORKER_FAMILIES.map(columnFor);
-  /** By the metric's own name. */
-  readonly custom = new Map<string, SparseColumn>();
   readonly #options: WorkerValuesOptions;
+  readonly #custom: CustomValues;
   #version: Version = 0;
-  /** Changes when a custom metric comes or goes. */
-  #namesVersion: Version = 0;
 
   // By row.
   readonly #entries: (WorkerEntry | undefined)[] = [];
@@ -72,7 +64,6 @@ export class WorkerValues {
   readonly #counted: Int32Array;
   readonly #countedNow: Int32Array;
   readonly #changedRows: Int32Array;
-  readonly #customNames: (readonly string[])[] = [];
   readonly #leftOut = new Map<number, LeftOut>();
   readonly #info = new WeakMap<WorkerEntry, readonly Label[]>();
 
@@ -86,6 +77,7 @@ export class WorkerValues {
     this.#counted = new Int32Array(board.capacity);
     this.#countedNow = new Int32Array(board.capacity);
     this.#changedRows = new Int32Array(board.capacity);
+    this.#custom = new CustomValues(options.maxCustomFamilies ?? MAX_CUSTOM_FAMILIES);
     this.#customBudget = new Budget(options.maxSeries);
     this.#deviceBudget = new Budget(options.maxSeries);
   }
@@ -95,8 +87,14 @@ export class WorkerValues {
     return this.#version;
   }
 
+  /** Custom metrics that have a family, by their own names. */
+  get custom(): ReadonlyMap<string, SparseColumn> {
+    return this.#custom.columns;
+  }
+
+  /** Changes when one of `custom` comes or goes. */
   get namesVersion(): Version {
-    return this.#namesVersion;
+    return this.#custom.namesVersion;
   }
 
   /** The worker in a row as of the last look. */
@@ -109,8 +107,9 @@ export class WorkerValues {
     for (let row = 0; row < this.#ids.length; row++) if (this.#ids[row] !== undefined) yield row;
   }
 
+  /** Those that have a family. */
   customNamesIn(row: number): readonly string[] {
-    return this.#customNames[row] ?? NO_NAMES;
+    return this.#custom.namesIn(row);
   }
 
   /** Series that workers have and memory does not: their number is above `maxSeries`. By collection. */
@@ -119,10 +118,11 @@ export class WorkerValues {
     return { custom: over(this.#customBudget), gpu: over(this.#deviceBudget) };
   }
 
-  /** Custom metrics of workers that are not exposed: their names are too long, or they are too many. */
+  /** Custom metrics of workers that are not exposed: their names are too long, or too many. */
   leftOut(): LeftOut {
-    let count = 0;
-    const names: string[] = [];
+    const withoutFamily = this.#custom.leftOut();
+    let { count } = withoutFamily;
+    const names = [...withoutFamily.names];
     for (const one of this.#leftOut.values()) {
       count += one.count;
       if (names.length < NAMED) names.push(...one.names);
@@ -141,6 +141,7 @@ export class WorkerValues {
       this.#entries.fill(undefined);
       read += this.#lookAt(this.#findChangedRows());
     }
+    this.#custom.settle(this.#version);
     return read;
   }
 
@@ -243,44 +244,12 @@ export class WorkerValues {
     if (leftOut === undefined) this.#leftOut.delete(row);
     else this.#leftOut.set(row, leftOut);
     this.#customBudget.set(row, custom.length);
-    if (!this.#customBudget.isOver) this.#setCustom(row, custom, version);
-  }
-
-  #setCustom(row: number, custom: RowValues['custom'], version: Version): void {
-    const before = this.customNamesIn(row);
-    const isAsBefore = custom.length === before.length && custom.every(([name], index) => name === before[index]);
-    if (!isAsBefore) {
-      const now = new Set(custom.map(([name]) => name));
-      for (const name of before) if (!now.has(name)) this.#removeCustom(row, name, version);
-      while (this.#customNames.length <= row) this.#customNames.push(NO_NAMES);
-    }
-    const names: string[] = [];
-    for (const [name, value] of custom) {
-      let column = this.custom.get(name);
-      if (column === undefined) {
-        column = new SparseColumn();
-        this.custom.set(name, column);
-        this.#namesVersion = version;
-      }
-      column.set(row, value, version);
-      if (!isAsBefore) names.push(name);
-    }
-    if (!isAsBefore) this.#customNames[row] = names.length === 0 ? NO_NAMES : names;
-  }
-
-  #removeCustom(row: number, name: string, version: Version): void {
-    const column = this.custom.get(name);
-    column?.set(row, undefined, version);
-    if (column?.series !== 0) return;
-    this.custom.delete(name);
-    this.#namesVersion = version;
+    if (!this.#customBudget.isOver) this.#custom.set(row, custom, version);
   }
 
   #dropCustom(): void {
     this.#customBudget.isOver = true;
-    this.custom.clear();
-    this.#customNames.length = 0;
-    this.#namesVersion = this.#version;
+    this.#custom.clear(this.#version);
   }
 
   #dropDevices(): void {

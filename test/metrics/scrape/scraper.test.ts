@@ -23,11 +23,11 @@ import { naiveScrape } from './naive.ts';
 const ALL = () => true;
 const OF_WORKERS = COLLECTIONS.filter((name) => name !== 'master');
 
-function newScraper({ maxSeries = 1_000_000, rows = 64 } = {}) {
+function newScraper({ maxSeries = 1_000_000, maxCustomFamilies = 10_000, rows = 64 } = {}) {
   const { fleet, clock } = newFleet(rows);
   const directory = new Directory(new BoardReader(fleet.memory));
   fleet.onAnnounce = (items) => takeIn(directory, items);
-  const options = { directory, clock, isAllowed: ALL, maxSeries, minGzipBytes: 0 };
+  const options = { directory, clock, isAllowed: ALL, maxSeries, maxCustomFamilies, minGzipBytes: 0 };
   const scraper = new Scraper(options);
   const scrape = (request: Partial<ScrapeRequest> = {}) => {
     const { bytes, figures } = scraper.scrape({
@@ -196,6 +196,41 @@ describe('what is kept for the next scrape', () => {
     expect(crowded.figures).toMatchObject({ cutSeries: 140, cutFamilies: ['custom'] });
     fleet.beat('b', { metrics: new Map() });
     expect(scrape({ collections: ['custom'] }).text.match(/^pulselane_custom/gm)).toHaveLength(70);
+  });
+
+  it('has families only for the custom names of most workers, with all of their series, after any changes', () => {
+    const maxCustomFamilies = 3;
+    const ids = IDS.slice(0, 4);
+    const names = fc.subarray(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+    const changes = fc.array(fc.record({ id: fc.constantFrom(...ids), names, isScraped: fc.boolean() }), {
+      maxLength: 20,
+    });
+    fc.assert(
+      fc.property(changes, (steps) => {
+        const { fleet, scrape } = newScraper({ maxCustomFamilies });
+        for (const id of ids) fleet.register(id);
+        const sent = new Map<string, readonly string[]>();
+        for (const [n, { id, names, isScraped }] of steps.entries()) {
+          fleet.beat(id, { metrics: new Map(names.map((name) => [name, n])) });
+          sent.set(id, names);
+          if (isScraped) scrape();
+        }
+        const workers = new Map<string, number>();
+        for (const name of [...sent.values()].flat()) workers.set(name, (workers.get(name) ?? 0) + 1);
+        const { text, figures } = scrape();
+        const series = new Map<string, number>();
+        for (const [, name = ''] of text.matchAll(/^pulselane_custom_(.)\{/gm))
+          series.set(name, (series.get(name) ?? 0) + 1);
+        const most = [...workers.values()].sort((one, other) => other - one).slice(0, maxCustomFamilies);
+        expect([...series.values()].sort((one, other) => other - one)).toEqual(most);
+        for (const [name, count] of series) expect(count).toBe(workers.get(name));
+        const leftOut = [...workers].filter(([name]) => !series.has(name));
+        expect(figures.leftOut).toBe(leftOut.reduce((sum, [, count]) => sum + count, 0));
+        expect([...figures.leftOutNames].sort()).toEqual(leftOut.map(([name]) => name).sort());
+        expect(scrape({ workers: ids }).text).toBe(text);
+      }),
+      { numRuns: repetitions(100, 10_000) },
+    );
   });
 
   it('names custom metrics that have no series, and counts them', () => {
