@@ -173,7 +173,7 @@ async function start(
   lifecycle.onStop('metrics of the process', () => nodeMetrics.stop());
 
   const operator = new Operator({ manager, introducer });
-  const onWorkerCall = (call: RelayedCall) => rpc.relayed.answer(call);
+  const onWorkerCall = (call: RelayedCall) => rpc.relayed.answering(call);
   const historyPlace = historySettings?.place;
   const parts = { manager, operator, onWorkerCall, secrets, readiness, history, historyPlace, exports };
   const http = makeHttp(config, parts, { logger, clock }, lifecycle);
@@ -249,7 +249,7 @@ function grpcAccessOf(config: MasterConfig): ClientAccess {
 }
 
 interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
-  readonly onWorkerCall: (call: RelayedCall) => RelayedAnswer;
+  readonly onWorkerCall: (call: RelayedCall) => Iterator<void, RelayedAnswer>;
   readonly secrets: HttpSecrets;
   readonly readiness: ReadinessTeller;
   /** Undefined: history is off. */

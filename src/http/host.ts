@@ -25,7 +25,8 @@ import { ReaderHost } from '../reading/reader-host.ts';
 import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
 import type { BoardMemory } from '../store/board.ts';
 import { EndedSessions } from './access/ended-sessions.ts';
-import { callsOf, type WorkerCallsMessage } from './heartbeats/worker-calls.ts';
+import { WorkerCallTurns } from './heartbeats/worker-call-turns.ts';
+import type { WorkerCallsMessage } from './heartbeats/worker-calls.ts';
 import { type HttpLimits, STOP_GRACE_MS } from './http-limits.ts';
 import type { Command, CommandReply, FromHttp, HttpSecrets, HttpThreadData, ToHttp } from './messages.ts';
 
@@ -47,8 +48,8 @@ export interface HttpHostOptions {
   readonly roster: () => readonly Announcement[];
   /** Carries out a command of the API. */
   readonly onCommand: (command: Command) => CommandReply | Promise<CommandReply>;
-  /** Answers a call of a worker. */
-  readonly onWorkerCall: (call: RelayedCall) => RelayedAnswer;
+  /** Answers a call of a worker in steps. */
+  readonly onWorkerCall: (call: RelayedCall) => Iterator<void, RelayedAnswer>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -59,6 +60,7 @@ const STOP_WITHIN_MS = 2 * STOP_GRACE_MS;
 export class HttpHost {
   readonly #options: HttpHostOptions;
   readonly #reader: ReaderHost<ToHttp, FromHttp>;
+  readonly #workerCalls: WorkerCallTurns;
   readonly #firstBind = Promise.withResolvers<Address>();
   #state: 'idle' | 'starting' | 'serving' | 'stopped' = 'idle';
   #address: Address;
@@ -88,6 +90,8 @@ export class HttpHost {
       metricsScript,
     };
     this.#secrets = secrets;
+    const { onWorkerCall: answering, clock, logger } = options;
+    this.#workerCalls = new WorkerCallTurns({ answering, clock, logger });
     this.#reader = new ReaderHost({
       script: 'http/thread',
       name: 'pulselane-http',
@@ -206,16 +210,11 @@ export class HttpHost {
   }
 
   #answer(message: WorkerCallsMessage): void {
-    const { id } = message;
-    const answers = callsOf(message).map((call): RelayedAnswer => {
-      try {
-        return this.#options.onWorkerCall(call);
-      } catch (error) {
-        this.#options.logger.error({ call: call.type, err: error }, 'a call of a worker over HTTP failed');
-        return { type: 'refused', code: 'internal', detail: 'internal error', retryAfterMs: undefined };
-      }
+    const { thread } = this.#reader.thread;
+    this.#workerCalls.take(message, (answers) => {
+      // As above.
+      if (thread === this.#reader.thread.thread) this.#reader.post({ type: 'workerAnswers', id: message.id, answers });
     });
-    this.#reader.post({ type: 'workerAnswers', id, answers });
   }
 
   #listening(address: Address): void {

@@ -68,6 +68,8 @@ export function maxBodyRoomBytes(limits: Pick<HttpLimits, 'maxMessageBytes'>): n
 export const MAX_BODY_BYTES_INLINE = 512 * KIB;
 /** Calls of workers that wait for main: half a second of MAX_PEER_HEARTBEAT_RATE. Beyond it main is stuck: 503. */
 export const MAX_WORKER_CALLS = 10_000;
+/** How long main answers such calls in one turn of its event loop: no ack over gRPC should wait longer for them. */
+export const WORKER_CALLS_TURN_MS = 5;
 /** Refused heartbeats that an answer lists, at up to a few hundred bytes each; the rest is counted. */
 export const MAX_REFUSED_LISTED = 1_000;
 

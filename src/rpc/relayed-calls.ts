@@ -91,6 +91,9 @@ const CODE_OF_REJECTION: Readonly<Record<RejectionCause, ErrorCode>> = {
 const UNREADABLE = new PulselaneError('invalid_argument', 'a heartbeat cannot be read');
 const TOO_LARGE = new PulselaneError('too_large', 'a heartbeat is too large');
 
+/** Between two looks at the time: at 0.2 ms each, with a registration, this takes 3 ms. */
+const HEARTBEATS_PER_STEP = 16;
+
 export interface RelayedCallsOptions {
   readonly manager: TelemetryManager;
   readonly guard: CallGuard;
@@ -107,15 +110,19 @@ export class RelayedCalls {
     this.#options = options;
   }
 
-  /** @throws any error that is not a PulselaneError, that is, a bug */
-  answer(call: RelayedCall): RelayedAnswer {
+  /**
+   * Answers a call in steps of a few milliseconds at most, so that others may run between them.
+   * @throws any error that is not a PulselaneError, that is, a bug
+   */
+  *answering(call: RelayedCall): Generator<void, RelayedAnswer> {
     try {
       const caller = this.#callerOf(call.caller);
-      return call.type === 'farewell' ? this.#farewell(call, caller) : this.#heartbeats(call, caller);
+      if (call.type === 'farewell') return this.#farewell(call, caller);
+      return yield* this.#heartbeats(call, caller);
     } catch (error) {
       if (!(error instanceof PulselaneError)) throw error;
       if (call.type === 'heartbeats') this.#countRefused(error, call.ends.length / 2);
-      return { type: 'refused', code: error.code, detail: error.message, retryAfterMs: error.retryAfterMs };
+      return refused(error);
     }
   }
 
@@ -136,7 +143,10 @@ export class RelayedCalls {
     }
   }
 
-  #heartbeats({ intervalMs, bytes, ends, unread, tooLarge }: RelayedHeartbeats, caller: Caller): RelayedAnswer {
+  *#heartbeats(
+    { intervalMs, bytes, ends, unread, tooLarge }: RelayedHeartbeats,
+    caller: Caller,
+  ): Generator<void, RelayedAnswer> {
     const { guard, manager } = this.#options;
     if (tooLarge > 0) manager.refusals.count('message_size', tooLarge);
     this.#countRefused(TOO_LARGE, tooLarge);
@@ -145,19 +155,30 @@ export class RelayedCalls {
     const notes: HeartbeatNote[] = [];
     let accepted = 0;
     let from = 0;
-    for (let at = 0; 2 * at < ends.length; at++) {
+    const count = ends.length / 2;
+    for (let at = 0; at < count; at++) {
+      if (at > 0 && at % HEARTBEATS_PER_STEP === 0) yield;
       const end = ends[2 * at] as number;
       const infoEnd = ends[2 * at + 1] as number;
       // Each has its own memory: a lane that is late with one must not keep the memory of all.
       const heartbeat = Buffer.from(bytes.subarray(from, end));
       const info = infoEnd === end ? undefined : Buffer.from(bytes.subarray(end, infoEnd));
       from = infoEnd;
-      if (this.#heartbeat({ at, heartbeat, info, intervalMs }, caller, notes)) accepted++;
+      try {
+        if (this.#heartbeat({ at, heartbeat, info, intervalMs }, caller, notes)) accepted++;
+      } catch (error) {
+        // The master stops, so it takes none of the others, either.
+        if (!(error instanceof PulselaneError)) throw error;
+        this.#countRefused(error, count - at);
+        if (accepted === 0) return refused(error);
+        for (let rest = at; rest < count; rest++) notes.push(noteOf(rest, '', error, false));
+        break;
+      }
     }
     return { type: 'heartbeats', accepted, notes };
   }
 
-  /** @returns whether it was accepted. @throws PulselaneError `unavailable`: then none of the request is accepted */
+  /** @returns whether it was accepted. @throws PulselaneError `unavailable`: the master stops */
   #heartbeat({ at, heartbeat, info, intervalMs }: Relayed, caller: Caller, notes: HeartbeatNote[]): boolean {
     const { guard, manager } = this.#options;
     let head: HeartbeatHead | undefined;
@@ -249,6 +270,11 @@ interface Relayed {
   readonly heartbeat: Buffer;
   readonly info: Buffer | undefined;
   readonly intervalMs: number;
+}
+
+/** The whole call is. */
+function refused({ code, message: detail, retryAfterMs }: PulselaneError): RelayedAnswer {
+  return { type: 'refused', code, detail, retryAfterMs };
 }
 
 function noteOf(at: number, workerId: string, error: PulselaneError, isHeard: boolean): HeartbeatNote {

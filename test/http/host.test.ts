@@ -30,7 +30,7 @@ function newHost(options: Partial<HttpHostOptions> = {}) {
   const host = new HttpHost({
     metrics: { labels: ['*'], maxSeries: 1_000_000 },
     onCommand: () => ({ ok: true, message: 'done' }),
-    onWorkerCall: () => ({ type: 'farewell' }),
+    onWorkerCall: () => ({ next: () => ({ done: true, value: { type: 'farewell' } }) }),
     board: fleet.memory,
     address: { host: '127.0.0.1', port: 0 },
     corsOrigins: [],

@@ -6,7 +6,13 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { hashOfToken } from '../../src/lib/tokens.ts';
 import { parseWorkerTokens, workerTokenLine } from '../../src/model/identity.ts';
 import { Authority } from '../../src/rpc/authority.ts';
-import type { HeartbeatNote, RelayedAnswer, RelayedCaller, RelayedHeartbeats } from '../../src/rpc/relayed-calls.ts';
+import type {
+  HeartbeatNote,
+  RelayedAnswer,
+  RelayedCall,
+  RelayedCaller,
+  RelayedHeartbeats,
+} from '../../src/rpc/relayed-calls.ts';
 import { eventually } from '../support/eventually.ts';
 import { type HeartbeatInit, heartbeatBytes } from '../support/grpc-client.ts';
 import { type RpcTestOptions, type RunningRpc, startRpc } from '../support/rpc-server.ts';
@@ -45,11 +51,20 @@ async function start(options: RpcTestOptions = {}): Promise<void> {
   rpc = await startRpc(options);
 }
 
+/** To the end, without a pause. */
+function answerTo(call: RelayedCall): RelayedAnswer {
+  const steps = rpc.server.relayed.answering(call);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
 function send(
   sent: readonly Sent[],
   more: Partial<RelayedHeartbeats> = {},
 ): { accepted: number; notes: readonly HeartbeatNote[] } {
-  const answer = rpc.server.relayed.answer(callOf(sent, more));
+  const answer = answerTo(callOf(sent, more));
   if (answer.type !== 'heartbeats') throw new Error(JSON.stringify(answer));
   const { accepted, notes } = answer;
   return { accepted, notes };
@@ -59,7 +74,7 @@ function leave(
   workerId: string,
   { instanceId = '', caller = { address: '10.0.0.1' } as RelayedCaller } = {},
 ): RelayedAnswer {
-  return rpc.server.relayed.answer({ type: 'farewell', caller, workerId, instanceId });
+  return answerTo({ type: 'farewell', caller, workerId, instanceId });
 }
 
 const totals = () => rpc.manager.directory.board.figures().totals;
@@ -194,11 +209,27 @@ test('heartbeats that the HTTP thread refused are counted by reason', async () =
 test('a master that stops takes none', async () => {
   await start();
   await rpc.manager.shutdown();
-  expect(rpc.server.relayed.answer(callOf([{ workerId: 'a' }]))).toMatchObject({
+  expect(answerTo(callOf([{ workerId: 'a' }]))).toMatchObject({
     type: 'refused',
     code: 'unavailable',
   });
   expect(leave('a')).toMatchObject({ type: 'refused', code: 'unavailable' });
+});
+
+test('many are answered in steps, and what a stopping master no longer takes is said of each', async () => {
+  await start();
+  const steps = rpc.server.relayed.answering(callOf(Array.from({ length: 40 }, (_, n) => ({ workerId: `w${n}` }))));
+  expect(steps.next().done).toBe(false);
+  const taken = rpc.manager.directory.size;
+  expect(taken).toBe(16);
+  await rpc.manager.shutdown();
+  const { done, value } = steps.next();
+  expect(done).toBe(true);
+  expect(value).toMatchObject({ type: 'heartbeats', accepted: taken });
+  const { notes } = value as Extract<RelayedAnswer, { type: 'heartbeats' }>;
+  expect(notes.map(({ at, code }) => [at, code])).toEqual(
+    Array.from({ length: 40 - taken }, (_, n) => [taken + n, 'unavailable']),
+  );
 });
 
 describe('an interval', () => {
@@ -338,7 +369,7 @@ describe('with authentication', () => {
   test('whoever is not known is refused as a whole, and counted', async () => {
     await withTokens();
     for (const caller of [{}, { tokenHash: hashOfToken('plt_gone') }]) {
-      expect(rpc.server.relayed.answer(callOf([{ workerId: 'a' }], by(caller)))).toMatchObject({
+      expect(answerTo(callOf([{ workerId: 'a' }], by(caller)))).toMatchObject({
         type: 'refused',
         code: 'unauthenticated',
       });

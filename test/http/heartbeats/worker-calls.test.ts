@@ -1,7 +1,14 @@
 /** Calls of workers reach main together, and always get an answer. */
 import { expect, test } from 'vitest';
-import { callsOf, WorkerCalls, type WorkerCallsMessage } from '../../../src/http/heartbeats/worker-calls.ts';
-import { COMMAND_WITHIN_MS, MAX_WORKER_CALLS } from '../../../src/http/http-limits.ts';
+import { WorkerCallTurns } from '../../../src/http/heartbeats/worker-call-turns.ts';
+import {
+  callsOf,
+  type SentCall,
+  WorkerCalls,
+  type WorkerCallsMessage,
+} from '../../../src/http/heartbeats/worker-calls.ts';
+import { COMMAND_WITHIN_MS, MAX_WORKER_CALLS, WORKER_CALLS_TURN_MS } from '../../../src/http/http-limits.ts';
+import { silentLogger } from '../../../src/lib/logging.ts';
 import type { RelayedAnswer, RelayedCall } from '../../../src/rpc/relayed-calls.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -75,4 +82,39 @@ test('what waits is limited in number and in bytes, until it is answered', async
   expect(() => calls.run(heartbeats(0))).toThrow('too many');
   await turn();
   expect(sent[1]?.calls.length).toBe(MAX_WORKER_CALLS);
+});
+
+test('main answers calls in their order, for a bounded time in each turn, and an error ends only its own call', async () => {
+  const clock = new FakeClock();
+  const done: string[] = [];
+  /** In `unread` steps; each takes as long as a turn may. */
+  function* answering(call: RelayedCall): Generator<void, RelayedAnswer> {
+    if (call.type === 'farewell') throw new Error('a bug');
+    for (let step = 0; step < call.unread; step++) {
+      clock.advance(WORKER_CALLS_TURN_MS);
+      done.push(`step ${call.tooLarge}`);
+      yield;
+    }
+    return accepted(call.tooLarge);
+  }
+  const turns = new WorkerCallTurns({ answering, clock, logger: silentLogger });
+  const call = (tooLarge: number, unread: number) => ({ ...heartbeats(0), tooLarge, unread, length: 0 }) as SentCall;
+  const farewell: RelayedCall = { type: 'farewell', caller: { address: '' }, workerId: 'a', instanceId: '' };
+  const take = (id: number, calls: SentCall[]) =>
+    turns.take({ id, calls, bytes: new Uint8Array() }, (answers) => done.push(`${id}: ${JSON.stringify(answers)}`));
+  take(1, [call(1, 2), farewell]);
+  take(2, [call(2, 1)]);
+  take(3, []);
+  const after: string[][] = [];
+  for (let turns = 0; turns < 4; turns++) {
+    await turn();
+    after.push(done.splice(0));
+  }
+  const failed = { type: 'refused', code: 'internal', detail: 'internal error' };
+  expect(after).toEqual([
+    ['step 1'],
+    ['step 1'],
+    [`1: ${JSON.stringify([accepted(1), failed])}`, 'step 2'],
+    [`2: ${JSON.stringify([accepted(2)])}`, '3: []'],
+  ]);
 });
