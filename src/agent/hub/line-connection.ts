@@ -25,7 +25,7 @@ export interface LineConnectionOptions {
 
 export class LineConnection {
   readonly #options: LineConnectionOptions;
-  readonly #owner: Owner = { tasks: new Set() };
+  readonly #owner: Owner = { tasks: new Set(), endedByOthers: new Set() };
   readonly #splitter = new LineSplitter(HUB_LIMITS.lineBytes);
   readonly #lines: TokenBucket;
   /** Read, and to be taken when the client may go on. */

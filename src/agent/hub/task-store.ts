@@ -19,6 +19,8 @@ import type { Processes, WatchedProcess } from './processes.ts';
 /** A connection, as the owner of what it has said. */
 export interface Owner {
   readonly tasks: Set<string>;
+  /** Its tasks that somebody else has ended, as a command within `pulselane task run` may: its own end of them is the second one. */
+  readonly endedByOthers: Set<string>;
 }
 
 interface Kept {
@@ -142,9 +144,13 @@ export class TaskStore {
     const { taskId, outcome, pid } = line;
     const known = this.#kept.get(taskId);
     if (outcome !== undefined) {
+      // The first end counts.
+      if (known === undefined && owner?.endedByOthers.delete(taskId)) return true;
+      if (known?.owner !== owner) remember(known?.owner, taskId);
       this.#end(taskId, { ...line, outcome });
       return known !== undefined;
     }
+    if (known === undefined) owner?.endedByOthers.delete(taskId);
     const task = taskOf(line, known?.task, this.#options.clock.wallMs());
     this.#set({
       task,
@@ -230,6 +236,12 @@ export class TaskStore {
     this.#forget(taskId);
     this.#options.onEnded(endOf({ ...end, taskId }, startedAtUnixMs, this.#options.clock.wallMs()));
   }
+}
+
+/** As many as a connection may have tasks. */
+function remember(owner: Owner | undefined, taskId: string): void {
+  if (owner === undefined || owner.endedByOthers.size >= HUB_LIMITS.tasksPerConnection) return;
+  owner.endedByOthers.add(taskId);
 }
 
 type End = Partial<TaskLine> & { readonly taskId: string; readonly outcome: EndedTaskOutcome };

@@ -23,7 +23,7 @@ function start() {
       isRunning: ({ pid, startedAt }) => running.has(pid) && running.get(pid) === startedAt,
     },
   });
-  const owner = (): Owner => ({ tasks: new Set() });
+  const owner = (): Owner => ({ tasks: new Set(), endedByOthers: new Set() });
   const take = (line: object, from?: Owner) => state.takeValue(line, from);
   const refusal = (line: object, from?: Owner) => {
     try {
@@ -154,6 +154,23 @@ test('an end is recorded with what is known of it, also of a task that nobody kn
     },
     { taskId: 'b', startedAtUnixMs: 9, endedAtUnixMs: 1_000_000, outcome: 'finished' },
   ]);
+});
+
+test('of two ends of one task the first one counts: one within a wrapped command, and then the wrapper’s', () => {
+  const { ended, owner, take } = start();
+  const wrapper = owner();
+  const ends = () => ended.map(({ outcome }) => outcome);
+  take({ task: { task_id: 'a' } }, wrapper);
+  take({ task: { task_id: 'a', status: 'failed' } }, owner());
+  expect(take({ id: 1, task: { task_id: 'a', status: 'finished' } }, wrapper)).toEqual({ id: 1, wasUnknown: false });
+  expect(ends()).toEqual(['failed']);
+  // Another task of the same id has an end of its own.
+  take({ task: { task_id: 'a' } }, wrapper);
+  take({ task: { task_id: 'a', status: 'killed' } });
+  take({ task: { task_id: 'a' } }, wrapper);
+  take({ task: { task_id: 'a', status: 'finished' } }, wrapper);
+  take({ task: { task_id: 'a', status: 'vanished' } }, wrapper);
+  expect(ends()).toEqual(['failed', 'killed', 'finished', 'vanished']);
 });
 
 test('a metric is kept while its connection is open, and for its time after', () => {
