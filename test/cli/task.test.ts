@@ -145,6 +145,19 @@ describe('run', () => {
     expect(statSync(path).size).toBe(1_000_000);
   });
 
+  test.runIf(process.platform === 'linux')('has the files that its starter has opened, pipes too', async () => {
+    const wrapper = `${JSON.stringify(process.execPath)} ${JSON.stringify(BIN)} task run --`;
+    // `true`: bash stays the parent, as make does of what uses its job server.
+    const list = "sh -c 'echo $(ls /proc/self/fd)'";
+    const script = `exec 9>nine 7< <(echo piped); ${list}; ${wrapper} ${list}; ${wrapper} sh -c 'cat <&7 >&9'; true`;
+    const environment = { PATH: process.env.PATH, PULSELANE_SOCKET: hub.socket };
+    const bash = spawn('bash', ['-c', script], { cwd: hub.folder, env: environment });
+    const [without, wrapped] = (await text(bash.stdout)).split('\n');
+    expect(wrapped).toBe(without);
+    expect(wrapped).toMatch(/ 7 9$| 7 9 /);
+    expect(readFileSync(join(hub.folder, 'nine'), 'utf8')).toBe('piped\n');
+  });
+
   test('a reader that closes the pipe ends the command as it would without the wrapper', async () => {
     const script = `${JSON.stringify(process.execPath)} ${JSON.stringify(BIN)} task run -- yes | head -n 1; echo "\${PIPESTATUS[0]}"`;
     const bash = spawn('bash', ['-c', script], { env: { PATH: process.env.PATH, PULSELANE_SOCKET: hub.socket } });

@@ -1,5 +1,5 @@
 /**
- * Runs a command as a task. The command has our own standard input, output and error, our process group and terminal, and the signals that
+ * Runs a command as a task. The command has our own standard input, output and error, the other files that we inherited, our process group and terminal, and the signals that
  * this process gets; this process ends as it does. Nothing that concerns the agent makes a difference to it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { statOf } from '../../lib/proc-stat.ts';
+import { inheritedStdio } from './inherited-files.ts';
 import { TreeMeter } from './tree-meter.ts';
 
 /** As shells have it for a command that cannot be run, and that is not there. */
@@ -66,7 +67,7 @@ export async function runCommand({ command, environment, signals, clock }: RunOp
   const [program = '', ...args] = command;
   let child: ChildProcess;
   try {
-    child = spawn(program, args, { stdio: 'inherit', env: environment });
+    child = spawn(program, args, { stdio: inheritedStdio(), env: environment });
   } catch (error) {
     return notRun(program, error);
   }
