@@ -34,14 +34,15 @@ export const otlpHeaders: Kind<Readonly<Record<string, string>>> = {
   },
 };
 
-const SIGNALS = ['metrics', 'logs'] as const;
+export const OTLP_SIGNALS = ['metrics', 'logs'] as const;
+export type OtlpSignal = (typeof OTLP_SIGNALS)[number];
 
 /** Comma-separated signals, at least one. */
-export const otlpSignals: Kind<readonly (typeof SIGNALS)[number][]> = {
+export const otlpSignals: Kind<readonly OtlpSignal[]> = {
   parse(text) {
     const named = text.split(',').map((item) => item.trim());
-    const wanted = SIGNALS.filter((signal) => named.includes(signal));
-    const other = named.find((item) => !(SIGNALS as readonly string[]).includes(item));
+    const wanted = OTLP_SIGNALS.filter((signal) => named.includes(signal));
+    const other = named.find((item) => !(OTLP_SIGNALS as readonly string[]).includes(item));
     if (other !== undefined || wanted.length === 0) throw new Expected('metrics, logs, or metrics,logs');
     return wanted;
   },

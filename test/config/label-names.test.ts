@@ -3,7 +3,8 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { labelNames } from '../../src/config/kinds.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
-import { infoLabels, labelFilter } from '../../src/metrics/workers/info-labels.ts';
+import { globMatcher } from '../../src/lib/globs.ts';
+import { infoLabels } from '../../src/metrics/workers/info-labels.ts';
 import { fittedInfo } from '../../src/model/worker-info.ts';
 
 /** Whether the master keeps such a label of a registration. */
@@ -39,7 +40,7 @@ describe('METRICS_LABELS', () => {
 
   it('lets through what it names', () => {
     const facts = { ip: '192.0.2.1', labels: { zone: 'a', 'rack-1': 'b', rack: 'c', empty: '' }, group: 'g' } as never;
-    expect(infoLabels('a', facts, labelFilter(['zone', 'rack-*', 'empty']))).toEqual([
+    expect(infoLabels('a', facts, globMatcher(['zone', 'rack-*', 'empty']))).toEqual([
       ['worker', 'a'],
       ['host', '192.0.2.1'],
       ['group', 'g'],

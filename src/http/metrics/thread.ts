@@ -1,12 +1,12 @@
 /** The entry of the metrics thread: a reading thread of the HTTP thread, with one scrape at a time. */
 import { systemClock, type Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { globMatcher } from '../../lib/globs.ts';
 import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
 import { ProcessMetrics } from '../../metrics/master/process-metrics.ts';
 import { KEPT_WITHOUT_SCRAPES_MS } from '../../metrics/scrape/scrape-limits.ts';
 import { type ScrapeAnswer, type ScrapeRequest, Scraper } from '../../metrics/scrape/scraper.ts';
-import { labelFilter } from '../../metrics/workers/info-labels.ts';
 import { readFor } from '../../reading/reader-thread.ts';
 import { MIN_GZIP_BYTES } from '../http-limits.ts';
 import type { Said, ToPoolThread } from '../query/pool-messages.ts';
@@ -19,7 +19,7 @@ readFor<ToPoolThread<ScrapeRequest>, Said<ScrapeAnswer>>(portOf(port), data, ({ 
     directory,
     clock: systemClock,
     process,
-    isAllowed: labelFilter(data.labels),
+    isAllowed: globMatcher(data.labels),
     maxSeries: data.maxSeries,
     minGzipBytes: MIN_GZIP_BYTES,
   });

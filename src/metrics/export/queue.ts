@@ -26,10 +26,6 @@ export class ExportQueue<M extends Message> {
     return this.#messages.length - this.#first;
   }
 
-  get sending(): M | undefined {
-    return this.#sending;
-  }
-
   get status(): ExportQueueStatus {
     const oldest = this.#sending ?? this.#messages[this.#first];
     return {

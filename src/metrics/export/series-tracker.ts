@@ -13,10 +13,6 @@ export interface TrackedRound<Kept> {
 export class SeriesTracker<Kept> {
   #last: readonly ExportSeries<Kept>[] = [];
 
-  get size(): number {
-    return this.#last.length;
-  }
-
   /** @param families all series of the source; none twice */
   round(families: Iterable<FamilyWithSeries>): TrackedRound<Kept> {
     const last = this.#last;

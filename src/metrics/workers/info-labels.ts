@@ -1,15 +1,9 @@
 /** The labels of `pulselane_worker_info`. */
-import { globMatcher } from '../../lib/globs.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import type { Label } from '../family.ts';
 
-/** Which of a worker's own labels are exposed. */
+/** Which of a worker's own labels are exposed: those that METRICS_LABELS names. */
 export type LabelFilter = (name: string) => boolean;
-
-/** @param globs METRICS_LABELS */
-export function labelFilter(globs: readonly string[]): LabelFilter {
-  return globMatcher(globs);
-}
 
 /**
  * What the master knows of it, then its own labels in the order of their names. A fact that it did not send is absent.

@@ -1,4 +1,4 @@
-/** The series of one worker, as data: for exporters. The exposition keeps texts instead (worker-texts.ts). */
+/** The series of one worker, as data: for exporters. Scrapes read columns of values instead (scrape/worker-values.ts). */
 import type { Directory } from '../../reading/directory.ts';
 import type { ParsedRecord } from '../../reading/parsed-record.ts';
 import type { Label, Series } from '../family.ts';

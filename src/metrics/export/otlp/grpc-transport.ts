@@ -2,13 +2,14 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Client, compressionAlgorithms, credentials, Metadata } from '@grpc/grpc-js';
+import type { OtlpSignal } from '../../../config/otlp-kinds.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { rawBytes, tlsChannel, WITHOUT_CHANNELZ } from '../../../lib/grpc-adapter.ts';
 import { VERSION } from '../../../lib/version.ts';
 import { MAX_ANSWER_BYTES, MAX_BACK_OFF_MS, SEND_WITHIN_MS } from '../export-limits.ts';
 import type { Outcome } from '../exporter.ts';
 import { grpcOutcome, takenOutcome } from './answers.ts';
-import type { OtlpSettings, OtlpSignal } from './settings.ts';
+import type { OtlpSettings } from './settings.ts';
 import type { OtlpRequest, Transport } from './transport.ts';
 
 const decompressed = promisify(gunzip);

@@ -1,10 +1,12 @@
 /** OTLP over HTTP with protobuf: https://opentelemetry.io/docs/specs/otlp/#otlphttp */
+
+import type { OtlpSignal } from '../../../config/otlp-kinds.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { VERSION } from '../../../lib/version.ts';
 import type { Outcome } from '../exporter.ts';
 import { HttpPost } from '../http-post.ts';
 import { httpOutcome } from './answers.ts';
-import type { OtlpSettings, OtlpSignal } from './settings.ts';
+import type { OtlpSettings } from './settings.ts';
 import type { OtlpRequest, Transport } from './transport.ts';
 
 const PATHS: Readonly<Record<OtlpSignal, string>> = { metrics: 'v1/metrics', logs: 'v1/logs' };

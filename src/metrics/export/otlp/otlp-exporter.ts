@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { constants, gzipSync } from 'node:zlib';
+import type { OtlpSignal } from '../../../config/otlp-kinds.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { messageOf } from '../../../lib/errors.ts';
 import { VERSION } from '../../../lib/version.ts';
@@ -18,7 +19,7 @@ import { MetricHeads, type OtlpSeries } from './metric-heads.ts';
 import { type EncodedRequest, MetricsEncoder } from './metrics-encoder.ts';
 import { EVENTS_PER_REQUEST } from './otlp-limits.ts';
 import { masterResource, workerResource } from './resources.ts';
-import type { OtlpSettings, OtlpSignal } from './settings.ts';
+import type { OtlpSettings } from './settings.ts';
 import type { OtlpRequest, Transport } from './transport.ts';
 import { resourceField, schemaUrlField, scopeField } from './wire.ts';
 

@@ -1,11 +1,9 @@
 /** What OTLP export is told by the settings. */
+import type { OtlpSignal } from '../../../config/otlp-kinds.ts';
 import type { ConventionsVersion } from './conventions.ts';
 
 export const OTLP_PROTOCOLS = ['grpc', 'http/protobuf'] as const;
 export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
-
-export const OTLP_SIGNALS = ['metrics', 'logs'] as const;
-export type OtlpSignal = (typeof OTLP_SIGNALS)[number];
 
 export interface OtlpSettings {
   readonly kind: 'otlp';

@@ -1,6 +1,7 @@
 /** How requests reach a receiver: by HTTP or by gRPC. */
+
+import type { OtlpSignal } from '../../../config/otlp-kinds.ts';
 import type { Outcome } from '../exporter.ts';
-import type { OtlpSignal } from './settings.ts';
 
 /** One request, which may wait for long. */
 export interface OtlpRequest {

@@ -37,10 +37,3 @@ function pushLiteralTag(header: number[], lengthLess1: number): void {
   for (let rest = lengthLess1; rest > 0; rest >>>= 8) bytes.push(rest & 0xff);
   header.push(LITERAL_WITH_1_BYTE + ((bytes.length - 1) << 2), ...bytes);
 }
-
-/** A whole block. */
-export function snappyBlock(content: Uint8Array): Buffer {
-  const into = Buffer.alloc(MAX_SNAPPY_HEADER_BYTES + content.length);
-  into.set(content, MAX_SNAPPY_HEADER_BYTES);
-  return into.subarray(writeSnappyHeader(into, MAX_SNAPPY_HEADER_BYTES, content.length));
-}

@@ -21,7 +21,7 @@ export interface WireSeries {
   readonly help: Text;
   readonly unit: Text;
   /** Of what only grows: when it began at zero, in Unix ms; 0: unknown, or none. */
-  createdUnixMs: number;
+  readonly createdUnixMs: number;
   /** Of its labels in a message of version 1.0, which is the longer one. */
   readonly v1Bytes: number;
 }
