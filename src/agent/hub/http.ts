@@ -19,6 +19,7 @@ import type { Socket } from 'node:net';
 import { isLoopback } from '../../config/kinds.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { countOf, LINE_FEED, OPENING_BRACE } from '../bytes.ts';
 import type { HubState } from './hub-state.ts';
 import { HEADERS_WITHIN_MS, HUB_LIMITS, METRIC_KEEP_MS, REQUEST_WITHIN_MS } from './limits.ts';
 import { RefusedLine } from './line.ts';
@@ -28,7 +29,8 @@ import { LineSplitter, type SplitLine } from './line-splitter.ts';
 const MAX_HEADER_BYTES = 16 * 1024;
 /** How much of a body costs at least as much as a line, whatever is in it: ten tasks in JSON, or the metrics that are read in the time of a line. */
 const BODY_BYTES_PER_LINE = 2048;
-const LINE_FEED = 10;
+/** In the body of a request with tasks: a hundred times those that may be there. Without it, a body of two million empty ones would be read at once. */
+const MAX_TASK_OBJECTS = 100 * HUB_LIMITS.linesPerRequest;
 /** Between two requests of one connection. */
 const KEEP_ALIVE_MS = 5_000;
 
@@ -262,6 +264,8 @@ export class HubHttp {
 
   #tasks(body: Buffer): Answer {
     const { state } = this.#options;
+    const objects = countOf(OPENING_BRACE, body);
+    if (objects > MAX_TASK_OBJECTS) this.#pay(body, objects, 'objects');
     const tasks = tasksOf(body);
     this.#pay(body, typeof tasks === 'string' ? 1 : tasks.length, 'tasks');
     if (typeof tasks === 'string') throw this.#refused(400, tasks);
@@ -392,9 +396,7 @@ function resultOf<T>(
 
 /** Blank ones included: each costs time. */
 function linesIn(body: Buffer): number {
-  let count = body.length > 0 && body.at(-1) !== LINE_FEED ? 1 : 0;
-  for (let at = 0; at < body.length; at++) if (body[at] === LINE_FEED) count++;
-  return count;
+  return countOf(LINE_FEED, body) + (body.length > 0 && body.at(-1) !== LINE_FEED ? 1 : 0);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -4,6 +4,7 @@
  */
 import { messageOf } from '../../lib/errors.ts';
 import { kindOf } from '../../lib/kind-of.ts';
+import { countOf, OPENING_BRACE } from '../bytes.ts';
 import {
   type Attribute,
   BadRequest,
@@ -32,7 +33,7 @@ const KINDS = {
 export function readJsonRequest(body: Buffer): MetricsRequest {
   const metrics: ReceivedMetric[] = [];
   const budget = new ReadBudget();
-  if (mostObjectsIn(body) > MAX_OBJECTS) throw new TooManyParts();
+  if (countOf(OPENING_BRACE, body) > MAX_OBJECTS) throw new TooManyParts();
   const request = objectOf(parsed(body), '');
   for (const [resourceMetrics, resourcePath] of objectsIn(request, 'resourceMetrics', '', budget)) {
     for (const [scopeMetrics, scopePath] of objectsIn(resourceMetrics, 'scopeMetrics', resourcePath, budget)) {
@@ -46,15 +47,6 @@ export function readJsonRequest(body: Buffer): MetricsRequest {
 
 /** Of as many parts as may be read: the most are attributes, of which each has two objects. */
 const MAX_OBJECTS = 3 * MAX_PARTS;
-
-const OPENING_BRACE = 0x7b;
-
-/** How many objects it can have at most: those above the limit are not made in the first place. */
-function mostObjectsIn(body: Buffer): number {
-  let count = 0;
-  for (let at = 0; at < body.length; at++) if (body[at] === OPENING_BRACE) count++;
-  return count;
-}
 
 function parsed(body: Buffer): unknown {
   let text: string;

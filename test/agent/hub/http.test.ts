@@ -104,6 +104,8 @@ test.each<[string, Ask, number, string]>([
   ['/v1/tasks', { body: '[]' }, 400, 'the body is an empty array; expected a task such as'],
   ['/v1/tasks', { body: Buffer.from([0x22, 0xff, 0x22]) }, 400, 'the body is no JSON'],
   ['/v1/lines', { body: Buffer.alloc(HUB_LIMITS.bodyBytes + 1, 0x20) }, 413, 'the body has more than 4194304 bytes'],
+  ['/v1/tasks', { body: `[${'{},'.repeat(1_000)}{}]` }, 413, 'the body has 1001 tasks; expected at most 1000'],
+  ['/v1/tasks', { body: `[${'{},'.repeat(100_000)}{}]` }, 413, 'the body has 100001 objects; expected at most 1000'],
   ['/v1/lines', { body: '{}\n'.repeat(1_001) }, 413, 'the body has 1001 lines; expected at most 1000 in one request'],
 ])('%s: %o', async (path, asked, status, error) => {
   const answer = await ask(path, asked);
