@@ -1,11 +1,12 @@
 /** The export of metrics as the settings say: its receivers, its thread, and what events and readers are told of it. */
 
 import type { MasterConfig } from '../config/options.ts';
-import { secretText } from '../config/setting-names.ts';
+import { secretText, settingText } from '../config/setting-names.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { Clock } from '../lib/clock.ts';
-import { allOrProblems } from '../lib/errors.ts';
+import { allOrProblems, PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
+import { uselessGlobs } from '../metrics/export/family-filter.ts';
 import { ExportHost } from '../metrics/export/host.ts';
 import type { ExportSettings, ReceiverSettings } from '../metrics/export/messages.ts';
 import type { Announcement } from '../reading/directory.ts';
@@ -20,12 +21,23 @@ export async function exportSettingsOf(config: MasterConfig): Promise<ExportSett
   const found = await allOrProblems([remoteWriteOf(config), otlpOf(config)]);
   const receivers: readonly ReceiverSettings[] = found.filter((receiver) => receiver !== undefined);
   if (receivers.length === 0) return undefined;
+  const problems = receivers.flatMap((receiver) => familiesProblem(receiver, config) ?? []);
+  if (problems.length > 0) throw new PulselaneError('bad_setting', problems.join('; '));
   return {
     receivers,
     maxQueueBytes: config.exportQueueBytes,
     maxSeries: config.metricsMaxSeries,
     infoLabels: config.metricsLabels,
   };
+}
+
+/** A name that chooses nothing is a mistake, which would be seen only when the metric is missed. */
+function familiesProblem({ kind, families = [] }: ReceiverSettings, { names }: MasterConfig): string | undefined {
+  const [useless] = uselessGlobs(families);
+  if (useless === undefined) return undefined;
+  const variable = kind === 'otlp' ? 'OTLP_FAMILIES' : 'REMOTE_WRITE_FAMILIES';
+  const setting = settingText(names, variable, families.join(','));
+  return `${setting}: expected names of metrics of GET /metrics, such as pulselane_worker_*; ${JSON.stringify(useless)} is the name of none`;
 }
 
 /** Whether there are files for `reload` to read. */

@@ -566,7 +566,7 @@ export const masterOptions = {
     kind: familyNames,
     fallback: '*',
     meaning:
-      'which metric families are sent by remote write, separated by commas, with * for any text: pulselane_worker_*,process_*',
+      'which metrics are sent by remote write, by their names in GET /metrics, separated by commas, with * for any text: pulselane_worker_*,process_*',
   }),
   otlpEndpoint: option<string | undefined>({
     env: 'OTLP_ENDPOINT',
@@ -675,8 +675,7 @@ export const masterOptions = {
     argument: '<names>',
     kind: familyNames,
     fallback: '*',
-    meaning:
-      'which metric families are sent by OTLP, by their names in GET /metrics, separated by commas, with * for any text; labels of workers come from pulselane_worker_info',
+    meaning: 'which metrics are sent by OTLP, by their names in GET /metrics, separated by commas, with * for any text',
   }),
   exportQueueBytes: option({
     env: 'EXPORT_QUEUE',

@@ -172,3 +172,22 @@ test('a file of CA certificates must hold some', async () => {
     'expected one or more whole certificates in PEM',
   );
 });
+
+test.each(['pulselane_worker_info', 'pulselane_build_i*', 'pulselane_heartbeat_apply_seconds_bucket', 'process_x'])(
+  'metrics are chosen by their names in GET /metrics: %s',
+  async (name) => {
+    const families = `pulselane_custom_x,*_bytes,${name}`;
+    expect(await receiverOf({ REMOTE_WRITE_FAMILIES: families })).toMatchObject({ families: families.split(',') });
+  },
+);
+
+test('a name that chooses no metric is refused', async () => {
+  const problem = await problemOf({
+    REMOTE_WRITE_URL: URL_OF_ONE,
+    REMOTE_WRITE_FAMILIES: 'pulselane_worker_*,pulselane_worker_uo',
+    OTLP_ENDPOINT: 'http://collector:4318',
+    OTLP_FAMILIES: 'pulselane_build_total',
+  });
+  expect(problem).toContain('"pulselane_worker_uo" is the name of none');
+  expect(problem).toContain('OTLP_FAMILIES=pulselane_build_total: expected names of metrics of GET /metrics');
+});

@@ -7,10 +7,11 @@ import { ProcessMetrics } from '../master/process-metrics.ts';
 import { infoLabels } from '../workers/info-labels.ts';
 import { Collector } from './collector.ts';
 import { REPORT_EVERY_MS } from './export-limits.ts';
+import { familyFilter } from './family-filter.ts';
 import { KnownFacts } from './known-facts.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
 import { Pipeline } from './pipeline.ts';
-import { escapingOf, exporterOf } from './receivers.ts';
+import { customNamingOf, exporterOf } from './receivers.ts';
 import { directorySource, type SourceOptions } from './series-source.ts';
 
 export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clock: Clock): ReadingUser<ToExport> {
@@ -83,9 +84,11 @@ function sourceFor(
   receiver: ReceiverSettings,
   parts: Pick<SourceOptions, 'directory' | 'clock' | 'process' | 'isAllowed'>,
 ) {
+  const isChosen = familyFilter(receiver.families);
   return directorySource({
     ...parts,
-    isWanted: receiver.families === undefined ? () => true : globMatcher(receiver.families),
-    escaped: escapingOf(receiver),
+    // OTLP makes resources of info families, and sends no metrics of them.
+    isWanted: (family) => (receiver.kind === 'otlp' && family.type === 'info') || isChosen(family),
+    customNaming: customNamingOf(receiver),
   });
 }

@@ -1,6 +1,7 @@
 /** The exporter of each kind of receiver. */
 import type { Clock } from '../../lib/clock.ts';
 import { escapeMetricName } from '../exposition/names.ts';
+import type { CustomNaming } from '../workers/series.ts';
 import type { Exporter } from './exporter.ts';
 import type { ReceiverSettings } from './messages.ts';
 import { type InfoOf, Otlp } from './otlp/otlp-exporter.ts';
@@ -18,15 +19,18 @@ export function exporterOf(settings: ReceiverSettings, clock: Clock, infoOf: Inf
   }
 }
 
-/** How the protocol writes names of custom metrics. */
-export function escapingOf({ kind }: ReceiverSettings): (familyName: string) => string {
+/** Runs of characters that a receiver of OTLP may replace by one underscore. */
+const PUNCTUATION = /[\0-/;-@[-`{-\x7f]+/g;
+
+/** How the protocol names custom metrics. */
+export function customNamingOf({ kind }: ReceiverSettings): CustomNaming {
   switch (kind) {
     case 'remote_write':
       // Receivers of 1.0 refuse other names, and which version is sent must not change what a series is called.
-      return (name) => escapeMetricName(name, 'underscores');
+      return { escaped: (name) => escapeMetricName(name, 'underscores'), isWrittenEscaped: true };
     case 'otlp':
-      // Any UTF-8 may be a name.
-      return (name) => name;
+      // Any UTF-8 may be a name. A Prometheus that translates it refuses a request in which two become the same.
+      return { escaped: (name) => name.replaceAll(PUNCTUATION, '_').replace(/_$/, ''), isWrittenEscaped: false };
     default:
       return kind satisfies never;
   }

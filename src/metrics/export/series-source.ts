@@ -9,8 +9,9 @@ import { MAX_CUSTOM_PER_WORKER } from '../scrape/scrape-limits.ts';
 import { customFamily } from '../workers/custom-names.ts';
 import { WORKER_FAMILIES } from '../workers/families.ts';
 import type { LabelFilter } from '../workers/info-labels.ts';
-import { customSeries, workerSeries } from '../workers/series.ts';
+import { type CustomNaming, customSeries, workerSeries } from '../workers/series.ts';
 import type { SeriesSource, WorkerSeries } from './collector.ts';
+import type { FamilyFilter } from './family-filter.ts';
 
 export interface SourceOptions {
   readonly directory: Directory;
@@ -19,9 +20,8 @@ export interface SourceOptions {
   /** Which of a worker's own labels are told. */
   readonly isAllowed: LabelFilter;
   /** Which families are told. */
-  readonly isWanted: (familyName: string) => boolean;
-  /** The protocol's escaping of names of metrics. */
-  readonly escaped: (familyName: string) => string;
+  readonly isWanted: FamilyFilter;
+  readonly customNaming: CustomNaming;
 }
 
 export function directorySource({
@@ -30,9 +30,9 @@ export function directorySource({
   process,
   isAllowed,
   isWanted,
-  escaped,
+  customNaming,
 }: SourceOptions): SeriesSource {
-  const wanted = WORKER_FAMILIES.filter(({ name }) => isWanted(name));
+  const wanted = WORKER_FAMILIES.filter(isWanted);
   const custom = new CustomFamilies(isWanted);
   const read = (entry: WorkerEntry): WorkerSeries => {
     const reading = new ParsedRecord(entry);
@@ -41,7 +41,7 @@ export function directorySource({
       const series = workerSeries(family, reading, directory, isAllowed);
       if (series.length > 0) all.push({ family, series });
     }
-    const customs = customSeries(reading, directory, escaped);
+    const customs = customSeries(reading, directory, customNaming);
     // As on a scrape.
     if (customs.size > MAX_CUSTOM_PER_WORKER) return { families: all, leftOut: customs.size };
     for (const [name, series] of customs) {
@@ -52,7 +52,7 @@ export function directorySource({
   };
   return {
     prepare: () => process.read(),
-    master: () => masterFamilies({ directory, clock, process }).filter(({ family }) => isWanted(family.name)),
+    master: () => masterFamilies({ directory, clock, process }).filter(({ family }) => isWanted(family)),
     worker: (entry) => readWhileThere(directory.board, entry, () => read(entry)),
   };
 }
@@ -62,18 +62,19 @@ const MAX_CUSTOM_FAMILIES = 10_000;
 
 /** One family for all workers that have the metric; undefined: it is not wanted. */
 class CustomFamilies {
-  readonly #isWanted: (familyName: string) => boolean;
+  readonly #isWanted: FamilyFilter;
   readonly #known = new Map<string, Family | undefined>();
 
-  constructor(isWanted: (familyName: string) => boolean) {
+  constructor(isWanted: FamilyFilter) {
     this.#isWanted = isWanted;
   }
 
   of(name: string): Family | undefined {
     if (this.#known.has(name)) return this.#known.get(name);
     if (this.#known.size >= MAX_CUSTOM_FAMILIES) this.#known.clear();
-    const family = this.#isWanted(name) ? customFamily(name) : undefined;
-    this.#known.set(name, family);
-    return family;
+    const family = customFamily(name);
+    const wanted = this.#isWanted(family) ? family : undefined;
+    this.#known.set(name, wanted);
+    return wanted;
   }
 }

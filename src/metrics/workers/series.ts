@@ -2,7 +2,7 @@
 import type { Directory } from '../../reading/directory.ts';
 import type { ParsedRecord } from '../../reading/parsed-record.ts';
 import type { Label, Series } from '../family.ts';
-import { CUSTOM_LIFETIME, nameMetrics } from './custom-names.ts';
+import { CUSTOM_LIFETIME, CUSTOM_PREFIX, nameMetrics } from './custom-names.ts';
 import { deviceLabels } from './device-labels.ts';
 import type { DeviceFamily, Lifetime, WorkerFamily } from './families.ts';
 import { infoLabels, type LabelFilter } from './info-labels.ts';
@@ -55,15 +55,28 @@ function deviceSeries(family: DeviceFamily, reading: ParsedRecord): readonly Ser
   return [...series.values()];
 }
 
-/** The custom metrics of one worker, by family. Call it within `readWhileThere`. @param escaped as for `nameMetrics` */
+/** How a protocol names custom metrics. */
+export interface CustomNaming {
+  /** As for `nameMetrics`: of two metrics of a worker for which it is the same, one is told. */
+  readonly escaped: (familyName: string) => string;
+  /** Whether names are written so, or as the worker sent them. */
+  readonly isWrittenEscaped: boolean;
+}
+
+/** The custom metrics of one worker, by family. Call it within `readWhileThere`. */
 export function customSeries(
   reading: ParsedRecord,
   directory: Directory,
-  escaped: (familyName: string) => string,
+  { escaped, isWrittenEscaped }: CustomNaming,
 ): ReadonlyMap<string, Series> {
   const metrics = isAlive(CUSTOM_LIFETIME, reading, directory) ? reading.metrics : undefined;
   if (metrics === undefined) return new Map();
   const labels: Label[] = [['worker', reading.entry.workerId]];
   const { byFamily } = nameMetrics(Object.keys(metrics), escaped);
-  return new Map(Array.from(byFamily, ([family, name]) => [family, { labels, value: metrics[name] as number }]));
+  return new Map(
+    Array.from(byFamily, ([family, name]) => [
+      isWrittenEscaped ? family : CUSTOM_PREFIX + name,
+      { labels, value: metrics[name] as number },
+    ]),
+  );
 }

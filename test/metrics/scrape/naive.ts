@@ -29,7 +29,7 @@ export function naiveScrape(
   for (const entry of present) {
     const reading = new ParsedRecord(entry);
     const escaped = (name: string) => escapeMetricName(name, format.escaping);
-    for (const [name, series] of customSeries(reading, directory, escaped)) {
+    for (const [name, series] of customSeries(reading, directory, { escaped, isWrittenEscaped: true })) {
       const family = custom.get(name) ?? { plain: [], series: [] };
       custom.set(name, family);
       family.series.push(series);
