@@ -9,7 +9,7 @@ import './first-moments.js';
 endWithParent();
 
 /**
- * Ends this process in order when its parent was killed, where the parent is what the user started and would kill: an
+ * Ends this process when its parent was killed, a master in order, where the parent is what the user started and would kill: an
  * older Node that runs this one in its place, or `npm start`. A killed process cannot signal its child, so the child
  * checks whether its parent is still the same.
  */
@@ -20,7 +20,8 @@ function endWithParent() {
   const timer = setInterval(() => {
     if (process.ppid === parentPid) return;
     clearInterval(timer);
-    process.kill(process.pid, 'SIGTERM');
+    // Whoever kills an agent says no farewell, and its master is to see that it failed.
+    process.kill(process.pid, process.argv[2] === 'agent' ? 'SIGKILL' : 'SIGTERM');
   }, 500).unref();
 }
 

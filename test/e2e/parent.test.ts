@@ -64,6 +64,15 @@ test.each([
   expect(log()).toContain('"cause":"SIGTERM"');
 });
 
+test('an older Node that runs an agent: when it is killed, the agent says no farewell', async () => {
+  const agent = withChild.replace(`'master'`, `'agent', '--listen', '127.0.0.1:0', '--id', 'w', '--socket', 'off'`);
+  const { parent, log } = started(process.execPath, ['--input-type=module', '--eval', agent]);
+  await eventually(() => log().includes('to register this worker'));
+  process.kill(parent.pid as number, 'SIGKILL');
+  await eventually(() => !isAlive(-(parent.pid as number)));
+  expect(log()).not.toContain('farewell');
+});
+
 test('a Node that can become another program leaves no second process', async () => {
   const { parent, log } = started(process.execPath, [
     '--input-type=module',
