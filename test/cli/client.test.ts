@@ -47,6 +47,10 @@ const ROUTES: Readonly<Record<string, unknown>> = {
   '/telemetry/node-a': NODE_A,
   '/telemetry/a%2Fb%20c': SLASHED,
   '/workers': { 'node-a': { worker_id: 'node-a', is_active: true, running_tasks_count: 1, last_update: 1 } },
+  '/api/v1/holds': {
+    grace: null,
+    brakes: [{ group: '', since: '2026-01-01T00:00:00Z', ends_at: '2026-01-01T00:05:00Z', silent: 3, of: 5 }],
+  },
 };
 
 /** A master as its HTTP side is seen. @returns its URL, and the paths that were asked for */
@@ -189,6 +193,8 @@ describe('pulselane status', () => {
     const { url } = await serve({ ...ROUTES, '/api/v1/workers/node-a': detail });
     const { stdout } = await run(['status', 'node-a', '--url', url]);
     expect(stdout).toContain('suspect for 4s (silence), flapping');
+    // What a silent worker's state does not tell.
+    expect(stdout).toContain('3 of 5 workers of no group or a small one fell silent at once');
     expect(stdout).toContain('250 ms ahead of the master’s');
     expect(stdout).toMatch(/^usage +CPU 14.9%, memory 50.0%, GPU –, storage 70.0%$/m);
   });

@@ -4,6 +4,8 @@ import { PulselaneError } from '../../lib/errors.ts';
 import { examples } from '../help-text.ts';
 import { printAnswer } from '../output/answer.ts';
 import { LIST_FORMATS } from '../output/format.ts';
+import { holdsOf } from '../views/from-api.ts';
+import { holdsBelow } from '../views/holds-text.ts';
 import { LIVENESS_FIELDS, livenessItemsOf, rowOfLivenessItem } from '../views/worker-items.ts';
 import { livenessText } from '../views/workers-text.ts';
 import { addQueryOptions, queryOfFlags } from '../worker-query.ts';
@@ -36,7 +38,9 @@ export function livenessCommand({ streams, clock }: ClientEnvironment): Command 
     }
     const { items, total } = livenessItemsOf(pages);
     const rows = items.map((item) => rowOfLivenessItem(item, pages[0]?.atUnixMs ?? 0));
-    const text = (page: Parameters<typeof livenessText>[2]) => livenessText(rows, { prefix, isFiltered, total }, page);
+    const holds = holdsOf(await api.holds());
+    const text = (page: Parameters<typeof livenessText>[2]) =>
+      livenessText(rows, { prefix, isFiltered, total }, page) + holdsBelow(holds, page);
     printAnswer({ json: { workers: items }, items, fields: LIVENESS_FIELDS, text }, command, streams);
   });
 }

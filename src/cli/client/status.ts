@@ -5,7 +5,8 @@ import { examples } from '../help-text.ts';
 import { type Answer, printAnswer } from '../output/answer.ts';
 import { SHOW_FORMATS } from '../output/format.ts';
 import { clusterText } from '../views/cluster-text.ts';
-import { clusterViewOf, legacyDetailOf, totalsOfCluster, workerDetailOf } from '../views/from-api.ts';
+import { clusterViewOf, holdsOf, legacyDetailOf, totalsOfCluster, workerDetailOf } from '../views/from-api.ts';
+import { holdsBelow } from '../views/holds-text.ts';
 import { fleetJson, legacyStatusJson, workerStatusJson } from '../views/status-json.ts';
 import { totalsOf } from '../views/views.ts';
 import { legacyItemsOf, rowOfItem } from '../views/worker-items.ts';
@@ -44,7 +45,8 @@ async function workerAnswer(api: ApiClient, workerId: string): Promise<Answer> {
   const detail = await api.workerDetail(workerId);
   if (detail !== undefined) {
     const view = workerDetailOf(detail);
-    return { json: workerStatusJson(detail), text: (page) => workerText(view, {}, page) };
+    const holds = holdsOf(await api.holds());
+    return { json: workerStatusJson(detail), text: (page) => workerText(view, {}, page) + holdsBelow(holds, page) };
   }
   const telemetry = await api.workerTelemetry(workerId);
   const view = legacyDetailOf(telemetry);

@@ -1,10 +1,12 @@
 /** `pulselane workers [prefix]`: the workers of a running master. */
 import type { Command } from 'commander';
 import { PulselaneError } from '../../lib/errors.ts';
+import { type Holds, NO_HOLDS } from '../../model/holds.ts';
 import { examples } from '../help-text.ts';
 import { type Answer, printAnswer } from '../output/answer.ts';
 import { WIDE_LIST_FORMATS } from '../output/format.ts';
-import { type PendingItem, pendingItemsOf, pendingRowOf } from '../views/from-api.ts';
+import { holdsOf, type PendingItem, pendingItemsOf, pendingRowOf } from '../views/from-api.ts';
+import { holdsBelow } from '../views/holds-text.ts';
 import { legacyItemsOf, rowOfItem, WORKER_FIELDS, type WorkerItem, workerItemsOf } from '../views/worker-items.ts';
 import { pendingText, type Shown, workersText } from '../views/workers-text.ts';
 import { addQueryOptions, queryOfFlags, type WorkerQuery } from '../worker-query.ts';
@@ -41,6 +43,7 @@ interface Listed {
   readonly total: number;
   /** Those that wait for approval; null if the master does not tell, or workers are filtered by more than their ids. */
   readonly pending: readonly PendingItem[] | null;
+  readonly holds: Holds;
   readonly atUnixMs: number;
 }
 
@@ -49,7 +52,8 @@ async function listed(api: ApiClient, { filters, sort, limit }: WorkerQuery, pre
   const pages = await api.listWorkers({ ...filters, ...(sort === undefined ? {} : { sort }) }, limit);
   if (pages !== undefined) {
     const pending = isFiltered(filters) ? null : await pendingOf(api, prefix);
-    return { ...workerItemsOf(pages), pending, atUnixMs: pages[0]?.atUnixMs ?? 0 };
+    const holds = holdsOf(await api.holds());
+    return { ...workerItemsOf(pages), pending, holds, atUnixMs: pages[0]?.atUnixMs ?? 0 };
   }
   if (isFiltered(filters) || sort !== undefined) {
     const what = 'has no /api/v1, so that it neither filters nor sorts: it lists all workers, or those of a prefix';
@@ -58,7 +62,7 @@ async function listed(api: ApiClient, { filters, sort, limit }: WorkerQuery, pre
   const telemetry = await api.telemetry();
   const matching = legacyItemsOf(telemetry).filter(({ worker_id }) => worker_id.startsWith(prefix));
   const { atUnixMs } = telemetry;
-  return { items: matching.slice(0, limit), total: matching.length, pending: null, atUnixMs };
+  return { items: matching.slice(0, limit), total: matching.length, pending: null, holds: NO_HOLDS, atUnixMs };
 }
 
 async function pendingOf(api: ApiClient, prefix: string): Promise<PendingItem[] | null> {
@@ -71,7 +75,11 @@ function isFiltered(filters: WorkerQuery['filters']): boolean {
   return Object.keys(filters).some((name) => name !== 'prefix');
 }
 
-function answerOf({ items, total, pending, atUnixMs }: Listed, { filters }: WorkerQuery, prefix: string): Answer {
+function answerOf(
+  { items, total, pending, holds, atUnixMs }: Listed,
+  { filters }: WorkerQuery,
+  prefix: string,
+): Answer {
   const rows = items.map((item) => rowOfItem(item, atUnixMs));
   const waiting = (pending ?? []).map((item) => pendingRowOf(item, atUnixMs));
   const shown: Shown = { prefix, total, isFiltered: isFiltered(filters) };
@@ -79,6 +87,6 @@ function answerOf({ items, total, pending, atUnixMs }: Listed, { filters }: Work
     json: { workers: items, total, pending },
     items,
     fields: WORKER_FIELDS,
-    text: (page) => workersText(rows, shown, page) + pendingText(waiting, page),
+    text: (page) => workersText(rows, shown, page) + pendingText(waiting, page) + holdsBelow(holds, page),
   };
 }

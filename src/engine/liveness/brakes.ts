@@ -90,5 +90,5 @@ export class Brakes {
 }
 
 function unitText({ name }: BrakeUnit): string {
-  return name === '' ? 'no group' : `group ${name}`;
+  return name === '' ? 'no group or a small one' : `group ${name}`;
 }

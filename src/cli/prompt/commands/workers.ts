@@ -1,9 +1,8 @@
 import { WORKER_STATES } from '../../../model/liveness.ts';
 import { readCriteria } from '../../../reading/criteria.ts';
 import { selectionBy } from '../../../reading/selection.ts';
-import { prose } from '../../text/table.ts';
 import { pendingRows, workerRows } from '../../views/from-master.ts';
-import { holdsLines } from '../../views/holds-text.ts';
+import { holdsBelow } from '../../views/holds-text.ts';
 import { beginningWith } from '../../views/views.ts';
 import { livenessText, pendingText, workersText } from '../../views/workers-text.ts';
 import { FILTER_STARTS, queryOfWords } from '../../worker-query.ts';
@@ -28,8 +27,7 @@ export const workers: PromptCommand = {
     const shown = { prefix, isFiltered, total: all.length };
     if (isLiveness) return livenessText(rows, shown, page());
     const waiting = isFiltered ? [] : beginningWith(prefix, pendingRows(operator, clock));
-    const holds = holdsLines(operator.holds()).map((line) => `\n\n${prose(line, page())}`);
-    return workersText(rows, shown, page()) + pendingText(waiting, page()) + holds.join('');
+    return workersText(rows, shown, page()) + pendingText(waiting, page()) + holdsBelow(operator.holds(), page());
   },
   complete: (context) => [
     'liveness',
