@@ -51,7 +51,5 @@ export const REQUEST_WITHIN_MS = 30_000;
 export const METRIC_KEEP_MS = 5 * 60_000;
 /** A task that was started for good, without a process to watch, and of which nothing is heard: longer than most jobs. */
 export const TASK_KEEP_MS = 24 * 3_600_000;
-/** For what comes once a week. */
-export const MAX_KEEP_MS = 8 * 24 * 3_600_000;
 /** How often expired metrics and ended processes are looked for. */
 export const SWEEP_EVERY_MS = 1_000;

@@ -5,8 +5,8 @@
 import { isNearMiss } from '../../config/near-misses.ts';
 import { shortText } from '../../lib/foreign-text.ts';
 import { MAX_NAME_BYTES } from '../../model/heartbeat-limits.ts';
+import { MAX_KEEP_MS } from '../../model/task-keep.ts';
 import { ENDED_TASK_OUTCOMES, type EndedTaskOutcome } from '../../model/telemetry.ts';
-import { MAX_KEEP_MS } from './limits.ts';
 
 /** Of an id that comes back with the answer. */
 const MAX_ID_LENGTH = 64;

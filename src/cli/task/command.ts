@@ -11,6 +11,7 @@ import { environmentOfTask, taskIdOfEnvironment } from '../../config/task-enviro
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import { ownPidNamespace } from '../../lib/process-identity.ts';
+import { MAX_KEEP_MS } from '../../model/task-keep.ts';
 import { ENDED_TASK_OUTCOMES } from '../../model/telemetry.ts';
 import { ExitWith, line } from '../exit-codes.ts';
 import { examples } from '../help-text.ts';
@@ -276,7 +277,7 @@ function numberOf(name: string, text: string): number {
 
 function durationOf(name: string, text: string): number {
   try {
-    return durationMs({ minMs: 1_000, maxMs: 8 * 24 * 3_600_000 }).parse(text);
+    return durationMs({ minMs: 1_000, maxMs: MAX_KEEP_MS }).parse(text);
   } catch (error) {
     throw new PulselaneError('invalid_argument', `${name} ${JSON.stringify(text)}: expected ${messageOf(error)}`);
   }
