@@ -2,11 +2,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ExportSeries, Point, SourceRound } from '../../../src/metrics/export/exporter.ts';
+import { ProtoWriter } from '../../../src/metrics/export/proto-writer.ts';
 import { type Batch, MAX_BATCH_BYTES, MAX_BATCH_SAMPLES } from '../../../src/metrics/export/remote-write/batch.ts';
 import { MAX_CUSTOM_DESCRIBED } from '../../../src/metrics/export/remote-write/descriptions.ts';
-import { ProtoWriter } from '../../../src/metrics/export/remote-write/proto-writer.ts';
 import { RemoteWrite } from '../../../src/metrics/export/remote-write/remote-write.ts';
 import type { RemoteWriteSettings } from '../../../src/metrics/export/remote-write/settings.ts';
+import { MAX_SNAPPY_HEADER_BYTES, writeSnappyHeader } from '../../../src/metrics/export/remote-write/snappy.ts';
 import type { WireSeries } from '../../../src/metrics/export/remote-write/wire-series.ts';
 import { encodeV1 } from '../../../src/metrics/export/remote-write/write-v1.ts';
 import { encodeV2 } from '../../../src/metrics/export/remote-write/write-v2.ts';
@@ -60,7 +61,7 @@ function batchesOf(remote: RemoteWrite, sources: readonly SourceRound<Kept>[], a
   return [...remote.encode({ atUnixMs, sources }), ...remote.endRound()];
 }
 
-const writer = new ProtoWriter();
+const writer = new ProtoWriter(MAX_SNAPPY_HEADER_BYTES);
 
 const inV1 = (batch: Batch): ReadRequest => readV1(unpacked(encodeV1(batch, writer)));
 const inV2 = (batch: Batch): ReadRequest => readV2(unpacked(encodeV2(batch, writer)));
@@ -78,7 +79,7 @@ test('what is packed is unpacked by another library, of any length', () => {
         writer.begin();
         writer.reserve(content.length);
         writer.raw(content);
-        const block = writer.snappy();
+        const block = writer.take(writeSnappyHeader);
         expect(Buffer.compare(unpacked(block), content)).toBe(0);
         expect(block.length).toBeLessThanOrEqual(content.length + 10);
       },

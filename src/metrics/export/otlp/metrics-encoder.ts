@@ -12,7 +12,7 @@
  */
 import type { Histogram } from '../../family.ts';
 import type { ExportSeries, Point } from '../exporter.ts';
-import { MessageWriter, varintBytes } from './message-writer.ts';
+import { ProtoWriter, varintBytes } from '../proto-writer.ts';
 import type { MetricHead, MetricHeads, OtlpSeries } from './metric-heads.ts';
 import { REQUEST_BYTES } from './otlp-limits.ts';
 import { unixNanos } from './wire.ts';
@@ -71,7 +71,7 @@ export class MetricsEncoder {
   readonly #heads: MetricHeads;
   readonly #scope: Buffer;
   readonly #schemaUrl: Buffer;
-  readonly #writer = new MessageWriter();
+  readonly #writer = new ProtoWriter();
   #points = 0;
   /** Of the round, as the eight bytes of a `fixed64`. */
   #timeOf = Number.NaN;

@@ -8,8 +8,10 @@
  *
  * Field numbers: https://prometheus.io/docs/specs/prw/remote_write_spec, and prompb/types.proto of Prometheus for the metadata.
  */
+
+import { type ProtoWriter, varintBytes } from '../proto-writer.ts';
 import type { Batch, FamilyMetadata } from './batch.ts';
-import { type ProtoWriter, varintBytes } from './proto-writer.ts';
+import { writeSnappyHeader } from './snappy.ts';
 
 const LABELS_OF_SERIES = 0x0a;
 const SAMPLES_OF_SERIES = 0x12;
@@ -33,7 +35,7 @@ export function encodeV1({ atUnixMs, series, values, metadata }: Batch, writer: 
     writer.varint(atUnixMs);
   }
   for (const family of metadata) writeMetadata(family, writer);
-  return writer.snappy();
+  return writer.take(writeSnappyHeader);
 }
 
 /** With tag and length. */

@@ -10,8 +10,10 @@
  * receivers ignore fields that they do not know.
  * Field numbers: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0
  */
+
+import { type ProtoWriter, varintBytes } from '../proto-writer.ts';
 import type { Batch } from './batch.ts';
-import { type ProtoWriter, varintBytes } from './proto-writer.ts';
+import { writeSnappyHeader } from './snappy.ts';
 import type { Text } from './symbols.ts';
 
 const SYMBOL = 0x22;
@@ -91,5 +93,5 @@ export function encodeV2({ atUnixMs, series, values }: Batch, writer: ProtoWrite
       writer.varint(createdUnixMs);
     }
   }
-  return writer.snappy();
+  return writer.take(writeSnappyHeader);
 }

@@ -2,12 +2,24 @@
 
 const FIRST_BYTES = 256 * 1024;
 
-export class MessageWriter {
+export class ProtoWriter {
+  readonly #headroom: number;
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  #at = 0;
+  #at: number;
+
+  /** @param headroom bytes that are kept free before the message, for the header of `take` */
+  constructor(headroom = 0) {
+    this.#headroom = headroom;
+    this.#at = headroom;
+  }
+
+  /** Forgets what was written since `take`. */
+  begin(): void {
+    this.#at = this.#headroom;
+  }
 
   get length(): number {
-    return this.#at;
+    return this.#at - this.#headroom;
   }
 
   /** Call it before writing up to so many bytes. */
@@ -23,9 +35,14 @@ export class MessageWriter {
     this.#bytes[this.#at++] = value;
   }
 
-  /** @param value a whole number from 0 to 2^31 */
+  /** @param value a whole number from 0 to 2^53 */
   varint(value: number): void {
     let rest = value;
+    // Bit operations know 32 bits only.
+    while (rest > 0x7fff_ffff) {
+      this.#bytes[this.#at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
     while (rest > 0x7f) {
       this.#bytes[this.#at++] = (rest & 0x7f) | 0x80;
       rest >>>= 7;
@@ -43,30 +60,36 @@ export class MessageWriter {
     this.#at = this.#bytes.writeInt32LE(Math.floor(value / 2 ** 32), this.#at);
   }
 
-  raw(bytes: Uint8Array): void {
-    const { length } = bytes;
+  raw(bytes: Uint8Array, from = 0, to = bytes.length): void {
+    const length = to - from;
     // Short texts are copied faster by hand than by a call.
     if (length > 96) {
-      this.#bytes.set(bytes, this.#at);
+      this.#bytes.set(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to), this.#at);
       this.#at += length;
       return;
     }
-    for (let n = 0; n < length; n++) this.#bytes[this.#at++] = bytes[n] as number;
+    for (let n = from; n < to; n++) this.#bytes[this.#at++] = bytes[n] as number;
   }
 
-  /** What was written, as a copy; the next message begins. */
-  take(): Buffer {
-    const message = Buffer.from(this.#bytes.subarray(0, this.#at));
-    this.#at = 0;
+  /**
+   * What was written, as a copy; the next message begins.
+   * @param writeHeader writes, so that it ends just before `at`, what precedes `length` bytes; returns where it begins
+   */
+  take(writeHeader?: (into: Buffer, at: number, length: number) => number): Buffer {
+    const from = writeHeader?.(this.#bytes, this.#headroom, this.length) ?? this.#headroom;
+    const message = Buffer.from(this.#bytes.subarray(from, this.#at));
+    this.begin();
     return message;
   }
 }
 
-/** @param value a whole number from 0 to 2^31 */
+/** @param value a whole number from 0 to 2^53 */
 export function varintBytes(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x20_0000) return 3;
   if (value < 0x1000_0000) return 4;
-  return 5;
+  let bytes = 5;
+  for (let rest = Math.floor(value / 0x8_0000_0000); rest > 0; rest = Math.floor(rest / 128)) bytes++;
+  return bytes;
 }
