@@ -5,6 +5,7 @@ import { globMatcher } from '../../lib/globs.ts';
 import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
 import { ProcessMetrics } from '../../metrics/master/process-metrics.ts';
+import { Refresher } from '../../metrics/scrape/refresher.ts';
 import { KEPT_WITHOUT_SCRAPES_MS } from '../../metrics/scrape/scrape-limits.ts';
 import { type ScrapeAnswer, type ScrapeRequest, Scraper } from '../../metrics/scrape/scraper.ts';
 import { readFor } from '../../reading/reader-thread.ts';
@@ -23,12 +24,14 @@ readFor<ToPoolThread<ScrapeRequest>, Said<ScrapeAnswer>>(portOf(port), data, ({ 
     maxSeries: data.maxSeries,
     minGzipBytes: MIN_GZIP_BYTES,
   });
+  const refresher = new Refresher({ scraper, clock: systemClock, workers: () => directory.size });
   let forgetting: Timer | undefined;
   return {
     async received(message) {
       // A scrape takes one turn: there is nothing to cancel.
       if (message.type !== 'task') return;
       forgetting?.cancel();
+      const askedMs = systemClock.monotonicMs();
       // If the thread dies, this tells whether the task can be the cause.
       post('begun');
       try {
@@ -36,13 +39,18 @@ readFor<ToPoolThread<ScrapeRequest>, Said<ScrapeAnswer>>(portOf(port), data, ({ 
         const answer = scraper.scrape(message.task);
         // Transferred, not copied.
         post({ ok: true, answer }, [answer.bytes.buffer]);
+        refresher.scraped(message.task, askedMs);
       } catch (error) {
         post({ ok: false, message: messageOf(error) });
       }
-      forgetting = systemClock.after(KEPT_WITHOUT_SCRAPES_MS, () => scraper.forget());
+      forgetting = systemClock.after(KEPT_WITHOUT_SCRAPES_MS, () => {
+        scraper.forget();
+        refresher.forget();
+      });
     },
     async stop() {
       forgetting?.cancel();
+      refresher.forget();
     },
   };
 });

@@ -45,7 +45,11 @@ const Metrics = z
         bytes_per_series: z.number().nullable(),
         took_ms: z.number().openapi({ description: 'How long the thread for metrics worked on it.' }),
         us_per_series: z.number().nullable().openapi({ description: 'The same per series, in microseconds.' }),
-        workers_read: z.int().openapi({ description: 'Workers that had changed since the answer before.' }),
+        workers_read: z.int().openapi({
+          description: 'Workers read meanwhile: those that had changed since they were last read.',
+        }),
+        read_ahead: z.int().openapi({ description: 'Workers read ahead of it, as it was expected.' }),
+        ahead_ms: z.number().openapi({ description: 'How long the thread worked ahead of it.' }),
         cut: z.object({
           series: z.int().openapi({ description: 'Series that METRICS_MAX_SERIES left out.' }),
           families: Names.openapi({
@@ -140,9 +144,11 @@ const route = createRoute({
             series: 32_000,
             bytes: 2_441_541,
             bytes_per_series: 76.3,
-            took_ms: 24.3,
-            us_per_series: 0.76,
-            workers_read: 1000,
+            took_ms: 4.3,
+            us_per_series: 0.13,
+            workers_read: 40,
+            read_ahead: 1160,
+            ahead_ms: 21.7,
             cut: { series: 0, families: [] },
             custom: { collisions: 1, collided_names: ['queue.depth', 'queue_depth'], left_out: 0, left_out_names: [] },
           },
@@ -183,7 +189,7 @@ export function limitsRoutes(api: Api, { limits, refusals, live, directory, metr
 }
 
 function lastScrape(figures: ScrapeFigures): z.infer<typeof Metrics>['last'] {
-  const { series, bytes, tookMs, workersRead } = figures;
+  const { series, bytes, tookMs, workersRead, readAhead, aheadMs } = figures;
   const perSeries = (amount: number) => (series === 0 ? null : rounded(amount / series));
   return {
     series,
@@ -192,6 +198,8 @@ function lastScrape(figures: ScrapeFigures): z.infer<typeof Metrics>['last'] {
     took_ms: rounded(tookMs),
     us_per_series: perSeries(1000 * tookMs),
     workers_read: workersRead,
+    read_ahead: readAhead,
+    ahead_ms: rounded(aheadMs),
     cut: { series: figures.cutSeries, families: [...figures.cutFamilies] },
     custom: {
       collisions: figures.collisions,

@@ -1,13 +1,15 @@
 /** The lines of one family in one format, as bytes. */
-import type { Column, Version } from './column.ts';
 import type { Lines } from './lines.ts';
+import type { RowValues, Version } from './row-values.ts';
 
 /** Immutable. */
 export interface Block {
   readonly bytes: Uint8Array;
   /** The version of the values in it. */
   readonly version: Version;
-  /** Where the lines of each row end; rows without a value have none. Empty: not kept. */
+  /** Ascending. Empty: not kept. */
+  readonly rows: Uint32Array;
+  /** Where the lines of each of these rows end; a row without a value has none. */
   readonly ends: Uint32Array;
 }
 
@@ -59,40 +61,60 @@ class Writer {
  * @param textOf writes the lines of a row that has a value
  */
 export function blockOf<Value>(
-  column: Pick<Column<Value>, 'values' | 'version' | 'changedAt'>,
+  column: RowValues<Value>,
   encoding: Lines['encoding'],
   textOf: (row: number, value: Value) => string,
-  earlier: Block | undefined,
+  earlier: Block = NOTHING,
 ): Block {
-  const { values, version } = column;
-  const ends = new Uint32Array(values.length);
+  const { values, changed, version } = column;
+  const rows = new Uint32Array(column.rows);
+  const ends = new Uint32Array(rows.length);
   const writer = new Writer(encoding);
-  for (let row = 0; row < values.length; ) {
-    const isAsBefore = (at: number) =>
-      earlier !== undefined && at < earlier.ends.length && column.changedAt(at) <= earlier.version;
-    if (isAsBefore(row)) {
-      const first = row;
-      while (row < values.length && isAsBefore(row)) row++;
-      copyRows(writer, earlier as Block, first, row, ends);
+  for (let at = 0, then = 0; at < rows.length; ) {
+    const row = rows[at] as number;
+    while (then < earlier.rows.length && (earlier.rows[then] as number) < row) then++;
+    const first = at;
+    while (
+      at < rows.length &&
+      then < earlier.rows.length &&
+      rows[at] === earlier.rows[then] &&
+      (changed[at] as Version) <= earlier.version
+    ) {
+      at++;
+      then++;
+    }
+    if (at > first) {
+      copyRows(writer, earlier, then, ends, first, at);
       continue;
     }
-    const value = values[row];
+    const value = values[at];
     if (value !== undefined) writer.text(textOf(row, value));
-    ends[row++] = writer.at;
+    ends[at++] = writer.at;
   }
-  return { bytes: writer.finish(), version, ends };
+  return { bytes: writer.finish(), version, rows, ends };
 }
 
-function copyRows(writer: Writer, earlier: Block, first: number, end: number, ends: Uint32Array): void {
-  const from = first === 0 ? 0 : (earlier.ends[first - 1] as number);
+const NOTHING: Block = { bytes: new Uint8Array(0), version: 0, rows: new Uint32Array(0), ends: new Uint32Array(0) };
+
+/** @param endThen behind the last of these rows in the earlier block */
+function copyRows(
+  writer: Writer,
+  earlier: Block,
+  endThen: number,
+  ends: Uint32Array,
+  first: number,
+  end: number,
+): void {
+  const firstThen = endThen - (end - first);
+  const from = firstThen === 0 ? 0 : (earlier.ends[firstThen - 1] as number);
   const moved = writer.at - from;
-  writer.bytes(earlier.bytes, from, earlier.ends[end - 1] as number);
-  for (let row = first; row < end; row++) ends[row] = (earlier.ends[row] as number) + moved;
+  writer.bytes(earlier.bytes, from, earlier.ends[endThen - 1] as number);
+  for (let at = first; at < end; at++) ends[at] = (earlier.ends[firstThen + at - first] as number) + moved;
 }
 
 /** A block of these lines. */
 export function blockOfTexts(texts: Iterable<string>, encoding: Lines['encoding'], version: Version): Block {
   const writer = new Writer(encoding);
   for (const text of texts) writer.text(text);
-  return { bytes: writer.finish(), version, ends: new Uint32Array(0) };
+  return { ...NOTHING, bytes: writer.finish(), version };
 }

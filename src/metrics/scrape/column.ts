@@ -1,16 +1,9 @@
-/**
- * The values of one family, by board row. Each row has the version at which its value changed last, so that whoever made text of
- * an earlier version knows which lines to write again.
- */
+/** The values of a family that any worker may have: every row has a place. */
+import type { RowValues, Version } from './row-values.ts';
 
-/** Versions only increase, within one life of a thread. */
-export type Version = number;
-
-export class Column<Value> {
-  /** Undefined: the worker has no series in this family. */
+export class Column<Value> implements RowValues<Value> {
   readonly values: (Value | undefined)[] = [];
-  /** By row. */
-  readonly #changed: Version[] = [];
+  readonly changed: Version[] = [];
   readonly #seriesOf: (value: Value) => number;
   readonly #isSame: (one: Value, other: Value) => boolean;
   #series = 0;
@@ -25,7 +18,11 @@ export class Column<Value> {
     this.#isSame = isSame;
   }
 
-  /** Of the last change in any row. */
+  /** All, from 0 on. */
+  get rows(): Uint32Array {
+    return firstRows(this.values.length);
+  }
+
   get version(): Version {
     return this.#version;
   }
@@ -40,24 +37,28 @@ export class Column<Value> {
     return value === undefined ? 0 : this.#seriesOf(value);
   }
 
-  changedAt(row: number): Version {
-    return this.#changed[row] as Version;
-  }
-
   /** @param version of the change, if it is one; not below that of an earlier one */
   set(row: number, value: Value | undefined, version: Version): void {
-    const { values } = this;
+    const { values, changed } = this;
     // Without holes, which would make the array slower.
     while (values.length <= row) {
       values.push(undefined);
-      this.#changed.push(0);
+      changed.push(0);
     }
     const before = values[row];
     if (before === value) return;
     if (before !== undefined && value !== undefined && this.#isSame(before, value)) return;
     this.#series += (value === undefined ? 0 : this.#seriesOf(value)) - this.seriesIn(row);
     values[row] = value;
-    this.#changed[row] = version;
+    changed[row] = version;
     this.#version = version;
   }
+}
+
+/** Grows; the same for all columns. */
+let counting = new Uint32Array(0);
+
+function firstRows(count: number): Uint32Array {
+  if (counting.length < count) counting = Uint32Array.from({ length: 2 * count }, (_, row) => row);
+  return counting.subarray(0, count);
 }

@@ -2,7 +2,7 @@
 
 import type { Family } from '../family.ts';
 import { customFamily, customFamilyName, inOrderOfPreference } from '../workers/custom-names.ts';
-import { type Block, blockOfTexts } from './block.ts';
+import { type Block, blockOf, blockOfTexts } from './block.ts';
 import type { Lines } from './lines.ts';
 import type { SparseColumn } from './sparse-column.ts';
 import type { WorkerValues } from './worker-values.ts';
@@ -67,9 +67,17 @@ export class CustomText {
 
   block(lines: Lines, workerIn: (row: number) => string): Block {
     const version = this.#version;
-    if (this.#block?.version !== version)
-      this.#block = blockOfTexts(this.#texts(lines, workerIn), lines.encoding, version);
+    if (this.#block?.version !== version) this.#block = this.#newBlock(lines, workerIn, version);
     return this.#block;
+  }
+
+  #newBlock(lines: Lines, workerIn: (row: number) => string, version: number): Block {
+    const [only, ...others] = this.#columns;
+    if (only === undefined || others.length > 0) {
+      return blockOfTexts(this.#texts(lines, workerIn), lines.encoding, version);
+    }
+    const write = lines.number(this.of.family);
+    return blockOf(only, lines.encoding, (row, value) => write(workerIn(row), value), this.#block);
   }
 
   get #version(): number {
@@ -77,10 +85,7 @@ export class CustomText {
   }
 
   #rows(): readonly number[] {
-    const [only, ...others] = this.#columns;
-    if (only === undefined) return [];
-    if (others.length === 0) return only.rows();
-    return [...new Set(this.#columns.flatMap((column) => column.rows()))].sort((one, other) => one - other);
+    return [...new Set(this.#columns.flatMap(({ rows }) => rows))].sort((one, other) => one - other);
   }
 
   *#texts(lines: Lines, workerIn: (row: number) => string): Generator<string> {

@@ -3,7 +3,7 @@
  * the fewest workers. Of two with equally many, the one that has a column keeps it, so that families do not come and go.
  */
 import { shortText } from '../../lib/foreign-text.ts';
-import type { Version } from './column.ts';
+import type { Version } from './row-values.ts';
 import { NAMED, SHOWN_NAME_LENGTH } from './scrape-limits.ts';
 import { SparseColumn } from './sparse-column.ts';
 

@@ -24,3 +24,11 @@ export const MAX_FLAVOURS = 3;
 export const KEPT_WITHOUT_SCRAPES_MS = 5 * 60_000;
 /** Text is compressed, and kept so, in pieces of at least this size: smaller ones would not be worth a dictionary each. */
 export const LEAST_SEGMENT_BYTES = 64 * 1024;
+/** Scrapes of one text by which the next one is expected: a rhythm needs four, and eight scrapers may ask for the same. */
+export const KEPT_TIMES = 32;
+/** Texts whose next scrape is expected. Each is a format and a choice of families, and several may share a format. */
+export const MAX_TEXTS = 8;
+/** Work ahead of a scrape, at a time: a scrape that comes early waits no longer, and it takes longer than that by itself. */
+export const SLICE_MS = 5;
+/** Workers read at a time: about a millisecond. */
+export const READ_AT_ONCE = 100;

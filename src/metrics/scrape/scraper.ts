@@ -34,8 +34,12 @@ export interface ScrapeFigures {
   readonly bytes: number;
   /** How long this thread worked on it. */
   readonly tookMs: number;
-  /** Workers that had changed since the last answer. */
+  /** Workers read meanwhile: those that had changed since they were last read. */
   readonly workersRead: number;
+  /** Workers read ahead of it, since the last answer. */
+  readonly readAhead: number;
+  /** How long this thread worked ahead of it, since the last answer. */
+  readonly aheadMs: number;
   /** What METRICS_MAX_SERIES left out. */
   readonly cutSeries: number;
   /** The first few of these families, or `custom` and `gpu` for all of theirs. */
@@ -79,6 +83,8 @@ export class Scraper {
   /** The one that was used last comes last. */
   readonly #flavours = new Map<FormatKey, Flavour>();
   readonly #compressed = new WeakMap<Block, Uint8Array>();
+  #readAhead = 0;
+  #aheadMs = 0;
 
   constructor(options: ScraperOptions) {
     this.#options = options;
@@ -90,6 +96,40 @@ export class Scraper {
     this.#flavours.clear();
   }
 
+  /**
+   * Makes the text of a request that was answered before, as far as it can be known now. Each step takes a moment; it may be
+   * left at any step. Compresses nothing: a block in which anything changes after that is compressed anew.
+   */
+  *ahead(request: Pick<ScrapeRequest, 'format' | 'collections'>): Generator<void> {
+    const { clock } = this.#options;
+    const values = this.#values;
+    const flavour = this.#flavours.get(request.format.key);
+    if (values === undefined || flavour === undefined) return;
+    const steps = this.#stepsAhead(request, values, flavour);
+    for (;;) {
+      const beganMs = clock.monotonicMs();
+      const { done } = steps.next();
+      this.#aheadMs += clock.monotonicMs() - beganMs;
+      if (done === true) return;
+      yield;
+    }
+  }
+
+  *#stepsAhead(
+    request: Pick<ScrapeRequest, 'format' | 'collections'>,
+    values: WorkerValues,
+    flavour: Flavour,
+  ): Generator<void> {
+    for (const read of values.lookAhead()) {
+      this.#readAhead += read;
+      yield;
+    }
+    for (const piece of this.#fitted(wanted(flavour.pieces(), request), request, values).kept) {
+      piece.block();
+      yield;
+    }
+  }
+
   scrape(request: ScrapeRequest): ScrapeAnswer {
     const { clock, minGzipBytes } = this.#options;
     const beganMs = clock.monotonicMs();
@@ -99,17 +139,15 @@ export class Scraper {
     const flavour = this.#flavour(request.format, values);
     const isWhole = request.workers === undefined && request.groups === undefined;
     const all = isWhole ? flavour.pieces() : flavour.piecesOf(this.#rowsOf(request, values));
-    const { kept, cutSeries, cutFamilies } = this.#fitted(
-      all.filter(({ collection }) => request.collections.includes(collection)),
-      request,
-      values,
-    );
+    const { kept, cutSeries, cutFamilies } = this.#fitted(wanted(all, request), request, values);
     const series = kept.reduce((sum, piece) => sum + piece.series, 0);
     const collisions = flavour.collisions(NAMED);
     const leftOut = values.leftOut();
     const counts = {
       series,
       workersRead,
+      readAhead: this.#readAhead,
+      aheadMs: this.#aheadMs,
       cutSeries,
       cutFamilies: cutFamilies.slice(0, NAMED),
       collisions: collisions.series,
@@ -117,6 +155,8 @@ export class Scraper {
       leftOut: leftOut.count,
       leftOutNames: leftOut.names,
     };
+    this.#readAhead = 0;
+    this.#aheadMs = 0;
     const parts = kept.map((piece) => partOf(piece, flavour, isWhole));
     if (request.collections.includes('master')) {
       parts.unshift(this.#own([...masterFamilies(this.#options), ...scrapeFamilies(counts)], request.format));
@@ -155,7 +195,11 @@ export class Scraper {
    * The families that fit into METRICS_MAX_SERIES, each whole: first those that any worker has, in their order, then custom ones, those
    * of most workers first. From the first one that does not fit, all are left out.
    */
-  #fitted(pieces: readonly FamilyPiece[], { collections }: ScrapeRequest, { overBudget }: WorkerValues) {
+  #fitted(
+    pieces: readonly FamilyPiece[],
+    { collections }: Pick<ScrapeRequest, 'collections'>,
+    { overBudget }: WorkerValues,
+  ) {
     const fixed = pieces.filter(({ collection }) => collection !== 'custom');
     const custom = pieces.filter(({ collection }) => collection === 'custom');
     // Sorting is stable, so equal ones stay in the order of their names.
@@ -209,6 +253,10 @@ export class Scraper {
     flush();
     return compressed;
   }
+}
+
+function wanted(pieces: readonly FamilyPiece[], { collections }: Pick<ScrapeRequest, 'collections'>): FamilyPiece[] {
+  return pieces.filter(({ collection }) => collections.includes(collection));
 }
 
 function partOf(piece: FamilyPiece, { lines }: Flavour, isKept: boolean): Part {

@@ -1,37 +1,60 @@
-/** The values of one custom metric, by board row: few workers may have it, and there may be thousands of such metrics. */
-import type { Version } from './column.ts';
+/** The values of one custom metric: few workers may have it, and there may be thousands of such metrics. */
+import type { RowValues, Version } from './row-values.ts';
 
-export class SparseColumn {
-  readonly #values = new Map<number, number>();
-  #rows: readonly number[] | undefined;
+export class SparseColumn implements RowValues<number> {
+  readonly rows: number[] = [];
+  readonly values: number[] = [];
+  readonly changed: Version[] = [];
   #version: Version = 0;
 
-  /** Of the last change in any row. */
   get version(): Version {
     return this.#version;
   }
 
   get series(): number {
-    return this.#values.size;
-  }
-
-  /** In ascending order. */
-  rows(): readonly number[] {
-    this.#rows ??= [...this.#values.keys()].sort((one, other) => one - other);
-    return this.#rows;
+    return this.rows.length;
   }
 
   at(row: number): number | undefined {
-    return this.#values.get(row);
+    const place = this.#placeOf(row);
+    return this.rows[place] === row ? this.values[place] : undefined;
   }
 
   /** @param value undefined: the worker has no such metric */
   set(row: number, value: number | undefined, version: Version): void {
-    const before = this.#values.get(row);
-    if (before === value) return;
-    if (before === undefined || value === undefined) this.#rows = undefined;
-    if (value === undefined) this.#values.delete(row);
-    else this.#values.set(row, value);
+    const place = this.#placeOf(row);
+    const isThere = this.rows[place] === row;
+    if (value === undefined) {
+      if (!isThere) return;
+      for (const list of [this.rows, this.values, this.changed]) list.splice(place, 1);
+    } else if (isThere) {
+      if (this.values[place] === value) return;
+      this.values[place] = value;
+      this.changed[place] = version;
+    } else if (place === this.rows.length) {
+      this.rows.push(row);
+      this.values.push(value);
+      this.changed.push(version);
+    } else {
+      this.rows.splice(place, 0, row);
+      this.values.splice(place, 0, value);
+      this.changed.splice(place, 0, version);
+    }
     this.#version = version;
+  }
+
+  /** Where the row is, or would be. */
+  #placeOf(row: number): number {
+    const { rows } = this;
+    // While every worker has the metric.
+    if (rows[row] === row) return row;
+    let low = 0;
+    let high = rows.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((rows[middle] as number) < row) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }

@@ -7,7 +7,7 @@ import type { GpuUsage } from '../../model/telemetry.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { ParsedRecord } from '../../reading/parsed-record.ts';
 import type { Label } from '../family.ts';
-import { CUSTOM_LIFETIME, customFamilyName } from '../workers/custom-names.ts';
+import { CUSTOM_LIFETIME, hasCustomFamily } from '../workers/custom-names.ts';
 import { deviceLabels } from '../workers/device-labels.ts';
 import {
   type DeviceFamily,
@@ -19,9 +19,10 @@ import {
 } from '../workers/families.ts';
 import { infoLabels, type LabelFilter } from '../workers/info-labels.ts';
 import { isAlive } from '../workers/series.ts';
-import { Column, type Version } from './column.ts';
+import { Column } from './column.ts';
 import { type CustomMetrics, CustomValues, type LeftOut } from './custom-values.ts';
-import { MAX_CUSTOM_FAMILIES, MAX_CUSTOM_PER_WORKER, NAMED, SHOWN_NAME_LENGTH } from './scrape-limits.ts';
+import type { Version } from './row-values.ts';
+import { MAX_CUSTOM_FAMILIES, MAX_CUSTOM_PER_WORKER, NAMED, READ_AT_ONCE, SHOWN_NAME_LENGTH } from './scrape-limits.ts';
 import type { SparseColumn } from './sparse-column.ts';
 
 /** The series of one worker in a family of devices. */
@@ -34,7 +35,7 @@ export type FamilyColumn =
   | { readonly family: DeviceFamily; readonly column: Column<DeviceValues> };
 
 /** By fixed family, then custom metrics. */
-interface RowValues {
+interface ReadValues {
   readonly fixed: readonly unknown[];
   readonly custom: CustomMetrics;
   readonly leftOut: LeftOut | undefined;
@@ -48,7 +49,7 @@ export interface WorkerValuesOptions {
   readonly maxCustomFamilies?: number;
 }
 
-const NO_VALUES: RowValues = { fixed: [], custom: [], leftOut: undefined };
+const NO_VALUES: ReadValues = { fixed: [], custom: [], leftOut: undefined };
 const DEVICES = WORKER_FAMILIES.flatMap((family, index) => (family.shape === 'device' ? [index] : []));
 
 export class WorkerValues {
@@ -145,6 +146,20 @@ export class WorkerValues {
     return read;
   }
 
+  /**
+   * Reads ahead what has changed so far, a few workers at each step; a look in between, or none after the last step, does no harm.
+   * Yields the number of workers read.
+   */
+  *lookAhead(): Generator<number> {
+    // A copy: looks in between use the same memory.
+    const rows = this.#findChangedRows().slice();
+    for (let at = 0; at < rows.length; at += READ_AT_ONCE) {
+      // A version for each step: text may be made between two.
+      this.#version++;
+      yield this.#lookAt(rows.subarray(at, at + READ_AT_ONCE));
+    }
+  }
+
   #lookAt(rows: Int32Array): number {
     for (const row of rows) {
       this.#readRow(row);
@@ -197,7 +212,7 @@ export class WorkerValues {
     }
   }
 
-  #valuesOf(entry: WorkerEntry): RowValues {
+  #valuesOf(entry: WorkerEntry): ReadValues {
     const { directory } = this.#options;
     const reading = new ParsedRecord(entry);
     let devices: readonly Device[] | undefined;
@@ -231,7 +246,7 @@ export class WorkerValues {
     return labels;
   }
 
-  #setRow(row: number, { fixed, custom, leftOut }: RowValues): void {
+  #setRow(row: number, { fixed, custom, leftOut }: ReadValues): void {
     const version = this.#version;
     this.#deviceBudget.set(
       row,
@@ -306,14 +321,14 @@ function columnFor(family: WorkerFamily): FamilyColumn {
   }
 }
 
-function customIn(text: string | undefined): Pick<RowValues, 'custom' | 'leftOut'> {
+function customIn(text: string | undefined): Pick<ReadValues, 'custom' | 'leftOut'> {
   if (text === undefined) return { custom: [], leftOut: undefined };
   const all = Object.entries(JSON.parse(text) as Record<string, number>);
   if (all.length > MAX_CUSTOM_PER_WORKER) return { custom: [], leftOut: leftOutOf(all.map(([name]) => name)) };
-  if (all.every(([name]) => customFamilyName(name) !== undefined)) return { custom: all, leftOut: undefined };
+  if (all.every(([name]) => hasCustomFamily(name))) return { custom: all, leftOut: undefined };
   return {
-    custom: all.filter(([name]) => customFamilyName(name) !== undefined),
-    leftOut: leftOutOf(all.flatMap(([name]) => (customFamilyName(name) === undefined ? [name] : []))),
+    custom: all.filter(([name]) => hasCustomFamily(name)),
+    leftOut: leftOutOf(all.flatMap(([name]) => (hasCustomFamily(name) ? [] : [name]))),
   };
 }
 
@@ -338,6 +353,7 @@ function devicesOf(workerId: string, devices: readonly GpuUsage[]): Device[] {
 }
 
 function deviceValues({ read }: DeviceFamily, devices: readonly Device[]): DeviceValues | undefined {
+  if (devices.length === 0) return undefined;
   const values = devices.flatMap(({ device, labels }) => {
     const value = read(device);
     return value === undefined ? [] : [{ labels, value }];

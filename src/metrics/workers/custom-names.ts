@@ -25,9 +25,14 @@ export const CUSTOM_COLLECTION: WorkerCollection = 'custom';
 
 /** The family by its full name; undefined if the name is too long. */
 export function customFamilyName(name: string): string | undefined {
+  return hasCustomFamily(name) ? CUSTOM_PREFIX + name : undefined;
+}
+
+/** Whether the name is short enough. */
+export function hasCustomFamily(name: string): boolean {
   // A character has one to three bytes per UTF-16 unit.
-  if (name.length > MAX_CUSTOM_NAME_BYTES || Buffer.byteLength(name) > MAX_CUSTOM_NAME_BYTES) return undefined;
-  return CUSTOM_PREFIX + name;
+  if (3 * name.length <= MAX_CUSTOM_NAME_BYTES) return true;
+  return name.length <= MAX_CUSTOM_NAME_BYTES && Buffer.byteLength(name) <= MAX_CUSTOM_NAME_BYTES;
 }
 
 /** @param familyName of `customFamilyName` */

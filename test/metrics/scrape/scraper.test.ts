@@ -68,7 +68,10 @@ const IDS = ['plain', 'quote"', 'back\\slash', 'µ/{}\u2028', '__proto__'];
 type Step =
   | ChangeStep
   | { readonly kind: 'beat'; readonly id: string; readonly beat: Beat }
-  | { readonly kind: 'scrape'; readonly format: Format };
+  | { readonly kind: 'scrape'; readonly format: Format }
+  /** Begins to make text ahead; and does some of what has begun, be it long ago. */
+  | { readonly kind: 'ahead'; readonly format: Format }
+  | { readonly kind: 'steps'; readonly steps: number };
 
 const formats = fc.constantFrom(
   ...(Object.keys(MEDIA_TYPES) as MediaTypeName[]).flatMap((name) =>
@@ -83,28 +86,49 @@ const schedules: fc.Arbitrary<Step[]> = fc.array(
       arbitrary: fc.record({ kind: fc.constant('beat' as const), id: fc.constantFrom(...IDS), beat: beats }),
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('scrape' as const), format: formats }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('ahead' as const), format: formats }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('steps' as const), steps: fc.integer({ min: 1, max: 40 }) }),
+    },
   ),
   { maxLength: 40 },
 );
 
-function carryOut(step: Exclude<Step, { kind: 'scrape' }>, fleet: Fleet, known: Set<string>): void {
-  if (step.kind !== 'beat') make(step, fleet, known);
-  else if (known.has(step.id)) fleet.beat(step.id, step.beat);
+/** Carries out all steps but scrapes. */
+function carryingOut(fleet: Fleet, scraper: Scraper): (step: Exclude<Step, { kind: 'scrape' }>) => void {
+  const known = new Set<string>();
+  let ahead: Iterator<void> | undefined;
+  return (step) => {
+    switch (step.kind) {
+      case 'ahead':
+        ahead = scraper.ahead({ format: step.format, collections: OF_WORKERS });
+        return;
+      case 'steps':
+        for (let n = 0; n < step.steps; n++) ahead?.next();
+        return;
+      case 'beat':
+        if (known.has(step.id)) fleet.beat(step.id, step.beat);
+        return;
+      default:
+        make(step, fleet, known);
+    }
+  };
 }
 
 describe('the text of scrapes', () => {
-  it('is that of a scrape from scratch after any schedule of changes, in any format', () => {
+  it('is that of a scrape from scratch after any schedule of changes, in any format, whatever was made ahead', () => {
     fc.assert(
       fc.property(schedules, formats, (steps, last) => {
         const { fleet, directory, scraper } = newScraper();
-        const known = new Set<string>();
+        const carryOut = carryingOut(fleet, scraper);
         const check = (format: Format) => {
           const { bytes } = scraper.scrape({ format, collections: OF_WORKERS, gzip: false });
           expect(Buffer.from(bytes).toString('latin1')).toBe(naiveScrape(directory, format, ALL).toString('latin1'));
         };
         for (const step of steps) {
           if (step.kind === 'scrape') check(step.format);
-          else carryOut(step, fleet, known);
+          else carryOut(step);
         }
         check(last);
       }),
@@ -116,10 +140,10 @@ describe('the text of scrapes', () => {
     fc.assert(
       fc.property(schedules, formats, fc.subarray(IDS), (steps, format, workers) => {
         const { fleet, directory, scraper } = newScraper();
-        const known = new Set<string>();
+        const carryOut = carryingOut(fleet, scraper);
         for (const step of steps) {
           if (step.kind === 'scrape') scraper.scrape({ format: step.format, collections: OF_WORKERS, gzip: true });
-          else carryOut(step, fleet, known);
+          else carryOut(step);
         }
         const { bytes } = scraper.scrape({ format, collections: OF_WORKERS, gzip: true, workers });
         const wanted = naiveScrape(directory, format, ALL, ({ workerId }) => workers.includes(workerId));
