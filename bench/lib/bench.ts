@@ -38,6 +38,8 @@ export interface Bench {
   readonly question: string;
   /** Ids of rows that need programs which may not be installed. */
   readonly optional?: readonly string[];
+  /** Another one that asks the same of another fleet, and what its rows are called here: the tests run only that one. */
+  readonly sameAs?: { readonly bench: string; readonly idOf: (id: string) => string };
   run(context: BenchContext): Promise<Figure[]>;
 }
 

@@ -25,7 +25,6 @@ const HEADERS = {
   Accept: 'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8,text/plain;version=0.0.4;q=0.5',
 };
 const MEASURE_MS = 20_000;
-const SETTLE_MS = 1500;
 
 interface Segment {
   readonly ack: Spread;
@@ -106,21 +105,30 @@ async function measure(size: Size, watch: RunWatch): Promise<Run> {
         ...spec,
       });
 
+    // A few heartbeats are enough at the small size.
+    const forMs = MEASURE_MS * size.time * Math.min(1, 5 * size.time);
     const segment = async (beside: () => Promise<unknown>): Promise<Segment> => {
       await load.call('stats');
       const sinceMs = monotonicMs();
-      await watch.during(() => Promise.all([sleepMs(MEASURE_MS * size.time), beside()]));
+      await watch.during(() => Promise.all([sleepMs(forMs), beside()]));
       const ack = await ackSpread(load);
-      // Nobody sends now: what is there is the newest.
+      await eventually('a worker has sent', async () => {
+        return (await server.call('published', ids)).some((record) => (record?.atMs ?? 0) >= sinceMs);
+      });
+      // Nobody sends now: what is there is the newest, and soon all clients have it.
       await load.call('setRate', 0);
-      await sleepMs(SETTLE_MS * Math.max(0.5, size.fleet));
-      const { delaysMs } = await followers.call('followed', await server.call('published', ids), sinceMs);
+      let delaysMs: Float64Array = new Float64Array();
+      await eventually('live clients have the newest', async () => {
+        const followed = await followers.call('followed', await server.call('published', ids), sinceMs);
+        delaysMs = followed.delaysMs;
+        return followed.newestShare === 1 && delaysMs.length > 0;
+      });
       await load.call('setRate', perSecond);
       return { ack, delay: p50p99(delaysMs) };
     };
     const alone = await segment(async () => {});
     await scrape({ forMs: 0, least: 3 });
-    const scraped = await segment(() => scrape({ forMs: MEASURE_MS * size.time, least: 1 }));
+    const scraped = await segment(() => scrape({ forMs, least: 1 }));
     await followers.call('leave');
     await accountedFor(server, await load.call('stop'));
     return { alone, scraped };

@@ -11,6 +11,8 @@ import type { PromClientCalls } from '../processes/prom-client.ts';
 import type { ReaderCalls, ReadSpec } from '../processes/reader.ts';
 
 const FLEETS = [1000, 10_000] as const;
+const LARGEST = 10_000;
+const nameOf = (fleet: number) => `metrics-scrape-${fleet}`;
 /** Each worker sends every 5 s. */
 const HEARTBEAT_PERIOD_S = 5;
 const FIRST_PER_SECOND = 6000;
@@ -50,8 +52,11 @@ interface Run {
 
 /** One for each size of a fleet. */
 export const metricsScrapes: readonly Bench[] = FLEETS.map((fleet) => ({
-  name: `metrics-scrape-${fleet}`,
+  name: nameOf(fleet),
   question: `How long does \`GET /metrics\` of ${fleet} workers take, compared with prom-client with the same series?`,
+  ...(fleet === LARGEST
+    ? {}
+    : { sameAs: { bench: nameOf(LARGEST), idOf: (id) => id.replace(`${LARGEST}`, `${fleet}`) } }),
   async run(context: BenchContext) {
     const workers = scaled(fleet, context.size.fleet);
     const runs = await repeated(this, context, (size, watch) => measure(workers, size, watch));
@@ -70,7 +75,7 @@ function questionsFor(fleet: number, workers: number): QuestionOf<Run>[] {
     ...spreadQuestions<Run>(
       { id, question: regular, unit: 'ms' },
       (run) => run.plain,
-      fleet === 10_000 ? { p99: 250 } : {},
+      fleet === LARGEST ? { p99: 250 } : {},
     ),
     ...spreadQuestions<Run>({ id: `${id}.gzip`, question: `${regular}: compressed`, unit: 'ms' }, (run) => run.gzip),
     ...spreadQuestions<Run>({ id: `${id}.worst`, question: worst, unit: 'ms' }, (run) => run.worst),

@@ -46,6 +46,13 @@ export async function testBenchesIn(folder: string): Promise<void> {
 }
 
 async function run(bench: Bench): Promise<void> {
+  if (bench.sameAs !== undefined) {
+    const { bench: other, idOf } = bench.sameAs;
+    expect(BENCHES.some(({ name, sameAs }) => name === other && sameAs === undefined)).toBe(true);
+    expect(listedIds(bench.name)).not.toEqual([]);
+    expect(listedIds(bench.name)).toEqual(listedIds(other).map(idOf));
+    return;
+  }
   const figures = await bench.run({ size: SMALL, progress: () => {}, note: () => {} });
   const listed = listedIds(bench.name);
   const ids = figures.map(({ id }) => id);
