@@ -25,14 +25,14 @@ const GZIP = { 'Accept-Encoding': 'gzip' };
 const REGULAR_MS = 1000 * HEARTBEAT_PERIOD_S;
 /** By then a scrape is expected. */
 const FIRST_REGULAR = 4;
-const REGULAR_ANSWERS = 5;
+const REGULAR_ANSWERS = 4;
 /** Added to the interval, so that no scrape is expected. */
-const IRREGULAR_MS = [300, 2100, 900, 1500] as const;
+const IRREGULAR_MS = [300, 2100, 900] as const;
 const EVERY_MS = 200;
 const MEASURE_MS = 4000;
 /** prom-client takes seconds for 10,000 workers. */
 const LEAST_ANSWERS = 5;
-const WARM_ANSWERS = 8;
+const WARM_ANSWERS = 4;
 /** Of a scraper. */
 const INTERVAL_S = 15;
 
