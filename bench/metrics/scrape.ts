@@ -165,12 +165,13 @@ async function measure(workers: number, size: Size, watch: RunWatch): Promise<Ru
 
     const reader = readerOf(start, size, watch);
     await reader.warm(httpPort, SEVENTEEN);
+    // Before there is a rhythm.
+    const worst = await reader.irregular(httpPort, SEVENTEEN);
     await reader.regular(httpPort, SEVENTEEN, FIRST_REGULAR);
     const plain = await reader.regular(httpPort, SEVENTEEN, REGULAR_ANSWERS);
     const { ahead_ms: aheadMs } = await lastScrape(httpPort);
     // In the same rhythm: the text is the same.
     const gzip = await reader.regular(httpPort, SEVENTEEN, REGULAR_ANSWERS, GZIP);
-    const worst = await reader.irregular(httpPort, SEVENTEEN);
     await reader.warm(httpPort, ALL, GZIP);
     const all = await reader.often(httpPort, ALL, GZIP);
     const work = await workOf(started, workers, size);
