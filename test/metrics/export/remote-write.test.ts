@@ -323,6 +323,19 @@ test('messages are bounded in samples and in bytes, and nothing is missing', () 
   expect(read.map(({ bits }) => bits)).toEqual(all.map(({ value: one }) => bitsOf(one as number)));
 });
 
+test('a message that waits counts the memory of series that it alone keeps', () => {
+  const remote = new RemoteWrite(SETTINGS, new FakeClock());
+  const come = Array.from({ length: 100 }, (_, n) => {
+    return seriesOf({ family: state, labels: [['worker', `job ${n}`]], value: 1 });
+  });
+  const [live] = batchesOf(remote, [source(come.map((series) => ({ series, value: 1 })))]);
+  expect(live).toMatchObject({ samples: 100, bytes: 1600 });
+  expect(live?.values.buffer.byteLength).toBe(800);
+  const [ended] = batchesOf(remote, [source([], come)], AT + 15_000);
+  const texts = come.reduce((sum, { kept }) => sum + (kept?.[0]?.v1Bytes ?? 0), 0);
+  expect(ended?.bytes).toBeGreaterThan(1600 + texts);
+});
+
 test('texts of series that are gone are forgotten, and those that stay are written once', () => {
   const remote = new RemoteWrite(SETTINGS, new FakeClock());
   const stays: Point<Kept> = { series: seriesOf(FEW[3] as Wanted), value: 1 };

@@ -37,6 +37,8 @@ export class BatchBuilder {
   readonly #series: WireSeries[] = [];
   readonly #values = Buffer.allocUnsafeSlow(8 * MAX_BATCH_SAMPLES);
   #bytes = 0;
+  /** Of series that are in memory for this message and those before it alone. */
+  #endedBytes = 0;
 
   constructor(atUnixMs: number) {
     this.#atUnixMs = atUnixMs;
@@ -55,6 +57,8 @@ export class BatchBuilder {
 
   end(series: WireSeries): void {
     this.#values.set(STALE_BYTES, 8 * this.#series.length);
+    // This is the last message that holds it, and messages leave the queue in order.
+    this.#endedBytes += series.ownBytes;
     this.#push(series);
   }
 
@@ -63,9 +67,10 @@ export class BatchBuilder {
     return {
       atUnixMs: this.#atUnixMs,
       samples,
-      bytes: samples * WAITING_BYTES,
+      bytes: samples * WAITING_BYTES + this.#endedBytes,
       series: this.#series,
-      values: this.#values.subarray(0, 8 * samples).slice(),
+      // A copy: `slice` of a Buffer is none, and would keep all of it.
+      values: new Uint8Array(this.#values.subarray(0, 8 * samples)),
       metadata: [],
     };
   }

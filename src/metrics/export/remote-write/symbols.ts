@@ -19,6 +19,10 @@ export interface SharedLabel {
   usedRound: number;
 }
 
+/** Memory of each besides its characters, roughly: objects, places in maps, keys. */
+const TEXT_BYTES = 220;
+const LABEL_BYTES = 280;
+
 /** Forgetting looks at all of them, so it waits until there are this many more than are needed. */
 const SPARE = 10_000;
 
@@ -27,6 +31,12 @@ export class Symbols {
   readonly #labels = new Map<string, SharedLabel>();
   #round = 0;
   #kept = 0;
+  #madeBytes = 0;
+
+  /** Memory of all that were ever made, roughly. */
+  get madeBytes(): number {
+    return this.#madeBytes;
+  }
 
   get size(): number {
     return this.#texts.size + this.#labels.size;
@@ -37,6 +47,7 @@ export class Symbols {
     if (known === undefined) {
       known = { bytes: Buffer.from(text), message: -1, index: 0, usedRound: this.#round };
       this.#texts.set(text, known);
+      this.#madeBytes += TEXT_BYTES + 2 * known.bytes.length;
     }
     known.usedRound = this.#round;
     return known;
@@ -49,6 +60,7 @@ export class Symbols {
       const texts = { name: this.text(name), value: this.text(value) };
       known = { ...texts, v1: labelV1(texts.name.bytes, texts.value.bytes), usedRound: this.#round };
       this.#labels.set(key, known);
+      this.#madeBytes += LABEL_BYTES + 2 * known.v1.length;
     }
     this.use(known);
     return known;

@@ -24,7 +24,12 @@ export interface WireSeries {
   readonly createdUnixMs: number;
   /** Of its labels in a message of version 1.0, which is the longer one. */
   readonly v1Bytes: number;
+  /** Memory that is there for this series alone, roughly: with texts and labels that it was the first to have. */
+  readonly ownBytes: number;
 }
+
+/** Memory of a series besides its labels, roughly. */
+const SERIES_BYTES = 160;
 
 export class WireSeriesMaker {
   readonly #symbols: Symbols;
@@ -54,6 +59,7 @@ export class WireSeriesMaker {
     name: string,
     more: readonly Label[] = [],
   ): WireSeries {
+    const madeBytes = this.#symbols.madeBytes;
     const own = new Map<string, string>();
     // Of two that are written alike, the first counts.
     for (const [label, value] of [...labels, ...more].reverse()) own.set(escapeLabelName(label, 'underscores'), value);
@@ -71,6 +77,7 @@ export class WireSeriesMaker {
       unit: this.#symbols.text(family.unit ?? ''),
       createdUnixMs: Math.floor(createdUnixMs ?? 0),
       v1Bytes: shared.reduce((sum, { v1 }) => sum + v1.length, 0),
+      ownBytes: SERIES_BYTES + 8 * shared.length + this.#symbols.madeBytes - madeBytes,
     };
   }
 }
