@@ -90,8 +90,18 @@ export class CallGuard {
 
   /** Counts something as a call of this peer. @returns the error if the peer is over its rate, otherwise undefined */
   callRefusal(peerAddress: string): PulselaneError | undefined {
+    return this.#callRefusal(this.#options.peers.of(addressOf(peerAddress)));
+  }
+
+  /** Counts something within a request as a call of its own. @throws PulselaneError `rate_limited` */
+  mustBeWithinCallRate({ peer }: Caller): void {
+    const refusal = this.#callRefusal(peer);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  #callRefusal(peer: Peer): PulselaneError | undefined {
     const { peers, manager } = this.#options;
-    if (peers.mayCall(peers.of(addressOf(peerAddress)))) return undefined;
+    if (peers.mayCall(peer)) return undefined;
     manager.refusals.count('peer_call_rate');
     return this.#tooManyCalls;
   }
@@ -108,18 +118,29 @@ export class CallGuard {
    * @param namedGroup the group named in a registration
    * @throws PulselaneError `permission_denied` if the caller may not speak for this worker; also emits an `identity` event
    */
-  mustSpeakFor({ speaker, peer }: Caller, workerId: string, namedGroup?: string): void {
-    if (speaker === undefined || speaker.grant.workers.has(workerId)) return;
+  mustSpeakFor(caller: Caller, workerId: string, namedGroup?: string): void {
+    const { speaker, peer } = caller;
+    const reason = this.#reasonAgainst(caller, workerId, namedGroup);
+    if (speaker === undefined || reason === undefined) return;
+    const { manager } = this.#options;
+    manager.identityViolated({ workerId, speaker: speaker.name, peer: peer.name, reason });
+    throw new PulselaneError('permission_denied', `the caller is identified by ${speaker.name}: ${reason}`);
+  }
+
+  /** The same without an event: for a caller that was refused just now for something else about this worker. */
+  maySpeakFor(caller: Caller, workerId: string): boolean {
+    return this.#reasonAgainst(caller, workerId, undefined) === undefined;
+  }
+
+  #reasonAgainst({ speaker }: Caller, workerId: string, namedGroup: string | undefined): string | undefined {
+    if (speaker === undefined || speaker.grant.workers.has(workerId)) return undefined;
     const { manager, authority } = this.#options;
-    const reason = refusalOf(speaker.grant, {
+    return refusalOf(speaker.grant, {
       workerId,
       knownGroup: manager.groupOf(workerId),
       namedGroup,
       hasOwnToken: authority?.hasTokenOf(workerId) === true,
     });
-    if (reason === undefined) return;
-    manager.identityViolated({ workerId, speaker: speaker.name, peer: peer.name, reason });
-    throw new PulselaneError('permission_denied', `the caller is identified by ${speaker.name}: ${reason}`);
   }
 
   /**

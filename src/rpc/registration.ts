@@ -30,14 +30,16 @@ export class Registrar {
 
   /**
    * Agents register again on every connection, usually with the same bytes; then it costs only a digest.
+   * @param isCall whether the request was counted as a call of its address; if not, it counts as one unless it is known
    * @throws PulselaneError
    */
-  register(request: Buffer, caller: Caller): WorkerInfo {
+  register(request: Buffer, caller: Caller, isCall = true): WorkerInfo {
     const { manager, guard } = this.#options;
     guard.mustFit(caller, 'WorkerInfo', request, MAX_REGISTRATION_BYTES);
     // Collision-resistant: a caller must not find other bytes with the digest of another worker's registration.
     const digest = hash('sha256', request, 'base64');
     const known = manager.announced(digest);
+    if (!isCall && known === undefined) guard.mustBeWithinCallRate(caller);
     const { info, problems } = known === undefined ? decoded(request) : { info: known, problems: [] };
     guard.mustSpeakFor(caller, info.workerId, info.group);
     manager.announceWorker(info, digest);

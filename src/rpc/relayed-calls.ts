@@ -192,10 +192,11 @@ export class RelayedCalls {
         info === undefined
           ? undefined
           : this.#registerProblem(intervalMs > 0 ? info : this.#withKnownInterval(info, head.workerId), caller);
-      guard.mustSpeakFor(caller, head.workerId);
+      if (unregistered?.code !== 'permission_denied') guard.mustSpeakFor(caller, head.workerId);
+      else if (!guard.maySpeakFor(caller, head.workerId)) throw unregistered;
       isAccepted = this.#accept(heartbeat, head, at, notes);
       if (unregistered !== undefined) throw unregistered;
-      if (info === undefined && intervalMs > 0) manager.announceInterval(head.workerId, intervalMs);
+      if (info === undefined && intervalMs > 0) this.#announceInterval(head.workerId, intervalMs, caller);
     } catch (error) {
       if (!(error instanceof PulselaneError) || error.code === 'unavailable') throw error;
       if (!isAccepted) manager.countRefused(error);
@@ -229,16 +230,30 @@ export class RelayedCalls {
     return true;
   }
 
+  /** A new interval costs main as much as a registration. @throws PulselaneError */
+  #announceInterval(workerId: string, intervalMs: number, caller: Caller): void {
+    const { manager, guard } = this.#options;
+    if (this.#knownIntervalMs(workerId) === intervalMs) return;
+    guard.mustBeWithinCallRate(caller);
+    manager.announceInterval(workerId, intervalMs);
+  }
+
+  /** 0: not known. */
+  #knownIntervalMs(workerId: string): number {
+    return this.#options.manager.members.get(workerId)?.info?.intervalMs ?? 0;
+  }
+
   /** What the worker said last counts. A registration without an interval would end it: six default ones, and it is inactive. */
   #withKnownInterval(info: Buffer, workerId: string): Buffer {
-    const intervalMs = this.#options.manager.members.get(workerId)?.info?.intervalMs ?? 0;
+    const intervalMs = this.#knownIntervalMs(workerId);
     if (intervalMs === 0) return info;
     return Buffer.concat([info, toBinary(WorkerInfoSchema, create(WorkerInfoSchema, { intervalMs }))]);
   }
 
   #registerProblem(info: Buffer, caller: Caller): PulselaneError | undefined {
     try {
-      this.#options.registrar.register(info, caller);
+      // Over gRPC each is a call; here a request brings thousands.
+      this.#options.registrar.register(info, caller, false);
       return undefined;
     } catch (error) {
       if (!(error instanceof PulselaneError) || error.code === 'unavailable') throw error;

@@ -270,6 +270,22 @@ describe('an interval', () => {
   });
 });
 
+test('each new registration and each new interval counts as a call of its address, those that are known do not', async () => {
+  await start({ limits: { maxPeerCallsPerS: 1 } });
+  const registering = Array.from({ length: 30 }, (_, n) => ({ workerId: `w${n}`, info: { workerId: `w${n}` } }));
+  const first = send(registering);
+  expect(first.accepted).toBe(30);
+  expect(first.notes.length).toBeGreaterThanOrEqual(4);
+  expect(first.notes.at(-1)).toMatchObject({ at: 29, code: 'rate_limited', heard: true, retryAfterMs: 1000 });
+  expect(rpc.manager.members.get('w29')?.info).toBeUndefined();
+  expect(send(registering.slice(0, 20)).notes).toEqual([]);
+  const caller = { address: '10.0.0.2' };
+  const plain = registering.map(({ workerId }) => ({ workerId }));
+  const { notes } = send(plain, { caller, intervalMs: 60_000 });
+  expect(notes.at(-1)).toMatchObject({ at: 29, code: 'rate_limited', heard: true });
+  expect(send(plain.slice(0, 20), { caller, intervalMs: 60_000 }).notes).toEqual([]);
+});
+
 describe('a farewell', () => {
   test('needs no heartbeat: the worker has left at once, with its last values, and its next heartbeat brings it back', async () => {
     await start();
@@ -278,7 +294,9 @@ describe('a farewell', () => {
     expect(leave('a')).toEqual({ type: 'farewell' });
     expect(view('a')).toMatchObject({ state: 'left', cause: 'farewell', isActive: false });
     expect(rpc.manager.getWorkerTelemetry('a')).toMatchObject({ cpuUsage: 5, isActive: false });
+    const before = rpc.manager.events.all();
     expect(leave('a')).toEqual({ type: 'farewell' });
+    expect(rpc.manager.events.all()).toEqual(before);
     send([{ workerId: 'a' }]);
     expect(view('a')).toMatchObject({ state: 'active' });
   });
@@ -354,7 +372,9 @@ describe('with authentication', () => {
     expect(send([{ workerId: 'n' }], caller).notes).toMatchObject([
       { detail: expect.stringContaining('must first be registered in its group') },
     ]);
+    const { identity } = rpc.manager.refusals.counts();
     expect(send([{ workerId: 'n', info: { workerId: 'n', group: 'other' } }], caller)).toMatchObject({ accepted: 0 });
+    expect(rpc.manager.refusals.counts()).toMatchObject({ identity: (identity ?? 0) + 1 });
     expect(send([{ workerId: 'n', info: { workerId: 'n', group: 'rack' } }], caller)).toEqual({
       accepted: 1,
       notes: [],

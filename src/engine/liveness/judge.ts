@@ -208,9 +208,9 @@ export class Judge {
 
   /** The worker says farewell, but not with a heartbeat: no connection needs to close before it has left. */
   saidFarewell(entry: RosterEntry, atMs: number): void {
-    const { lastReceivedMs, hasRecord } = entry.liveness;
-    // It has only been registered: there is nothing to leave.
-    if (lastReceivedMs === undefined && !hasRecord) return;
+    const { lastReceivedMs, hasRecord, state } = entry.liveness;
+    // It has only been registered, so there is nothing to leave; or it has left: saying so again is no news.
+    if ((lastReceivedMs === undefined && !hasRecord) || state === 'left') return;
     this.received(entry, atMs, false, true);
     this.hungUp(entry);
   }
