@@ -125,7 +125,10 @@ export interface HeartbeatTargets {
   readonly maxBytes: number;
 }
 
-/** @throws BadJson; what was written until then is to be dropped */
+/**
+ * Stops reading once the heartbeat is too large; the caller checks its size.
+ * @throws BadJson; what was written until then is to be dropped
+ */
 export function readHeartbeat(reader: JsonReader, targets: HeartbeatTargets): void {
   const { heartbeat, info, intervalMs, maxBytes } = targets;
   const start = heartbeat.at;
@@ -154,7 +157,8 @@ export function readHeartbeat(reader: JsonReader, targets: HeartbeatTargets): vo
       instanceTo = heartbeat.at;
       instanceFrom = instanceTo - (reader.textTo - reader.textFrom);
     } else if (heartbeat.at - start > maxBytes) {
-      break;
+      // Before anything else is missed: what was not read may have it.
+      return;
     }
   }
   if (idTo === 0) refuse('worker_id is missing');

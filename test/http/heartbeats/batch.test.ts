@@ -460,3 +460,9 @@ test('a registration has what the worker said, its id, its instance and the inte
 test('the description names the members that are read', () => {
   expect(Object.keys(DescribedHeartbeat.shape).sort()).toEqual([...HEARTBEAT_MEMBERS].sort());
 });
+
+test('one that is too large before its worker_id is named is too large, and names its worker', () => {
+  const metrics = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`m${n}`, n]));
+  const { refused } = read(JSON.stringify([{ metrics, worker_id: 'a' }]), { maxMessageBytes: 500 });
+  expect(refused).toMatchObject([{ workerId: 'a', code: 'too_large' }]);
+});
