@@ -1,6 +1,7 @@
 /**
  * The HTTP thread's side of calls of workers: sends them to main and waits for the answers. All calls that arrive in one turn
- * go as one message. Main may be stuck, so a time-out always produces an answer, and what waits is limited.
+ * go as one message. Main may be stuck, so a time-out always produces an answer, and what waits is limited. What main has not
+ * answered still waits in its port, so it counts until then, also after its time-out.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { RelayedAnswer, RelayedCall, RelayedHeartbeats } from '../../rpc/relayed-calls.ts';
@@ -40,7 +41,9 @@ export interface WorkerAnswersMessage {
 type Resolve = (answer: RelayedAnswer) => void;
 
 interface Sent {
-  readonly resolves: readonly Resolve[];
+  /** None after the time-out. */
+  resolves: readonly Resolve[];
+  readonly calls: number;
   readonly bytes: number;
   readonly cancel: () => void;
 }
@@ -85,7 +88,13 @@ export class WorkerCalls {
   }
 
   answered({ id, answers }: WorkerAnswersMessage): void {
-    this.#over(id, (index) => answers[index] as RelayedAnswer);
+    const sent = this.#sent.get(id);
+    if (sent === undefined) return;
+    this.#sent.delete(id);
+    sent.cancel();
+    this.#calls -= sent.calls;
+    this.#bytes -= sent.bytes;
+    for (const [index, resolve] of sent.resolves.entries()) resolve(answers[index] as RelayedAnswer);
   }
 
   #send(): void {
@@ -104,19 +113,17 @@ export class WorkerCalls {
       at += own.length;
       return { type: 'heartbeats', caller, intervalMs, ends, unread, tooLarge, length: own.length };
     });
-    const timer = this.#clock.after(COMMAND_WITHIN_MS, () => this.#over(id, () => LATE));
-    this.#sent.set(id, { resolves, bytes, cancel: () => timer.cancel() });
+    const timer = this.#clock.after(COMMAND_WITHIN_MS, () => this.#late(id));
+    this.#sent.set(id, { resolves, calls: calls.length, bytes, cancel: () => timer.cancel() });
     this.#post({ id, calls: sent, bytes: joined });
   }
 
-  #over(id: number, answerOf: (index: number) => RelayedAnswer): void {
+  #late(id: number): void {
     const sent = this.#sent.get(id);
     if (sent === undefined) return;
-    this.#sent.delete(id);
-    sent.cancel();
-    this.#calls -= sent.resolves.length;
-    this.#bytes -= sent.bytes;
-    for (const [index, resolve] of sent.resolves.entries()) resolve(answerOf(index));
+    const { resolves } = sent;
+    sent.resolves = [];
+    for (const resolve of resolves) resolve(LATE);
   }
 }
 

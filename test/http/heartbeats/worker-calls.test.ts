@@ -84,6 +84,17 @@ test('what waits is limited in number and in bytes, until it is answered', async
   expect(sent[1]?.calls.length).toBe(MAX_WORKER_CALLS);
 });
 
+test('what a stuck main has not answered counts on after its time-out', async () => {
+  const { calls, clock } = newCalls(100);
+  const late = calls.run(heartbeats(60));
+  await turn();
+  clock.advance(COMMAND_WITHIN_MS);
+  expect(await late).toMatchObject({ code: 'unavailable' });
+  expect(() => calls.run(heartbeats(41))).toThrow('too many');
+  calls.answered({ id: 1, answers: [accepted(1)] });
+  void calls.run(heartbeats(41));
+});
+
 test('main answers calls in their order, for a bounded time in each turn, and an error ends only its own call', async () => {
   const clock = new FakeClock();
   const done: string[] = [];
