@@ -65,13 +65,17 @@ export function accessMiddleware({ access, refusals, scopes, limits }: AccessMid
     // A WebSocket handshake has no response object yet, and its body, if any, is never read.
     const body = incoming === undefined || outgoing === undefined ? undefined : readBounded(incoming, bounds);
     if (body === undefined) return next();
-    return body.then(async (outcome): Promise<Response | undefined> => {
+    return body.then(async ({ outcome, release }): Promise<Response | undefined> => {
       switch (outcome) {
         case 'whole': {
           // The body may have taken long, and the credentials may have expired meanwhile; a stream would start too late to be ended.
-          const late = refusalOf(c, access.admitStill(facts, incoming?.socket));
-          if (late === undefined) await next();
-          return late;
+          try {
+            const late = refusalOf(c, access.admitStill(facts, incoming?.socket));
+            if (late === undefined) await next();
+            return late;
+          } finally {
+            release();
+          }
         }
         case 'too large':
           refusals.count('body');

@@ -105,9 +105,8 @@ export function heartbeatRoutes(api: Api, context: AppContext): void {
     const mistake = mediaMistake(c);
     if (mistake !== undefined) return problem(c, 'unsupported_media_type', mistake);
     return answered(c, context, async () => {
-      const body = await bodyOf(c);
       const { maxMessageBytes } = context.limits;
-      const batch = await context.queries.heartbeats(body, {
+      const batch = await context.queries.heartbeats(await bodyOf(c), {
         maxMessageBytes,
         maxElements: MAX_HEARTBEATS,
         intervalMs,

@@ -18,7 +18,7 @@ export interface BodyLimits {
 
 /**
  * The memory for large bodies, shared by all of them: a body takes some of it with each part beyond the first `smallBytes`,
- * until its request is over. So large bodies that arrive slowly never refuse a small one.
+ * until its request has its answer. So large bodies that arrive slowly never refuse a small one.
  */
 export class BodyRoom {
   readonly #smallBytes: number;
@@ -43,30 +43,52 @@ export class BodyRoom {
     return true;
   }
 
-  /** The request with a body of so many bytes is over. */
+  /** The request with a body of so many bytes has its answer. */
   giveBack(bytes: number): void {
     this.#taken -= Math.max(0, bytes - this.#smallBytes);
   }
 }
 
+/** A body that was read, or not. */
+export interface ReadBody {
+  readonly outcome: BodyOutcome;
+  /** The request has its answer: lets go of the body and gives back its room. */
+  readonly release: () => void;
+}
+
+const TOO_LARGE: ReadBody = { outcome: 'too large', release: () => {} };
+
 /**
  * Reads the body of a request into `rawBody`, where node-server finds it.
  * @returns undefined if there is no body
  */
-export function readBounded(incoming: Incoming, limits: BodyLimits): Promise<BodyOutcome> | undefined {
+export function readBounded(incoming: Incoming, limits: BodyLimits): Promise<ReadBody> | undefined {
   const { headers } = incoming;
   if (headers === undefined) return undefined;
   const length = headers['content-length'];
   const isChunked = headers['transfer-encoding'] !== undefined;
   if (!isChunked && (length === undefined || length === '0')) return undefined;
-  if (!isChunked && Number(length) > limits.maxBytes) return Promise.resolve('too large');
+  if (!isChunked && Number(length) > limits.maxBytes) return Promise.resolve(TOO_LARGE);
   return collect(incoming as IncomingMessage & Incoming, limits);
 }
 
-function collect(incoming: IncomingMessage & Incoming, { maxBytes, room }: BodyLimits): Promise<BodyOutcome> {
-  const { promise, resolve } = Promise.withResolvers<BodyOutcome>();
-  const chunks: Buffer[] = [];
+function collect(incoming: IncomingMessage & Incoming, { maxBytes, room }: BodyLimits): Promise<ReadBody> {
+  const { promise, resolve } = Promise.withResolvers<ReadBody>();
+  let chunks: Buffer[] = [];
   let bytes = 0;
+  // Not when the request closes: that comes right after its last byte, when the body only begins to be used.
+  const release = () => {
+    delete incoming.rawBody;
+    room?.giveBack(bytes);
+    bytes = 0;
+  };
+  const over = (outcome: BodyOutcome) => {
+    incoming.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+    if (outcome === 'whole') incoming.rawBody = Buffer.concat(chunks);
+    else release();
+    chunks = [];
+    resolve({ outcome, release });
+  };
   const onData = (chunk: Buffer) => {
     const hasRoom = room === undefined || room.grow(bytes, bytes + chunk.length);
     if (hasRoom) {
@@ -74,24 +96,11 @@ function collect(incoming: IncomingMessage & Incoming, { maxBytes, room }: BodyL
       chunks.push(chunk);
       if (bytes <= maxBytes) return;
     }
-    stop();
     incoming.pause();
-    resolve(hasRoom ? 'too large' : 'no room');
+    over(hasRoom ? 'too large' : 'no room');
   };
-  const onEnd = () => {
-    stop();
-    incoming.rawBody = Buffer.concat(chunks);
-    resolve('whole');
-  };
-  const onBroken = () => {
-    stop();
-    resolve('broken');
-  };
-  const stop = () => {
-    incoming.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
-  };
-  // After the answer, or when the connection is gone.
-  if (room !== undefined) incoming.once('close', () => room.giveBack(bytes));
+  const onEnd = () => over('whole');
+  const onBroken = () => over('broken');
   incoming.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
   return promise;
 }

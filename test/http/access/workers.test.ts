@@ -4,9 +4,15 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { decide, type Facts, type Rules } from '../../../src/http/access/decide.ts';
 import type { WhoSpeaks } from '../../../src/http/access/worker-credentials.ts';
-import { WRONG_TOKENS_AT_ONCE } from '../../../src/http/http-limits.ts';
+import {
+  MAX_BODY_BYTES_INLINE,
+  maxBodyRoomBytes,
+  SMALL_BODY_BYTES,
+  WRONG_TOKENS_AT_ONCE,
+} from '../../../src/http/http-limits.ts';
 import { type ApiToken, hashOfToken } from '../../../src/lib/tokens.ts';
 import type { RelayedCall } from '../../../src/rpc/relayed-calls.ts';
+import { eventually } from '../../support/eventually.ts';
 import { acceptAll, NOW_S, newApp, serve } from '../support.ts';
 
 const API_TOKEN = 'plt_operate';
@@ -274,4 +280,39 @@ test('a compressed body is refused, and says why', async () => {
   const { post } = await served();
   const { status, answer } = await post(HEARTBEAT, { headers: { 'content-encoding': 'gzip' } });
   expect([status, answer.detail]).toEqual([415, 'the body has Content-Encoding: gzip, expected none']);
+});
+
+test('a large body takes its room until it is answered, not only until it was read', async () => {
+  const { promise: isAnswering, resolve: answerNow } = Promise.withResolvers<void>();
+  let waiting = 0;
+  const server = await serve({
+    limits: { maxMessageBytes: 1024 ** 2 },
+    relay: async (call) => {
+      waiting++;
+      await isAnswering;
+      return acceptAll(call);
+    },
+  });
+  const post = async () => {
+    const response = await fetch(`${server.url}/api/v1/heartbeats`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"worker_id":"a"}${' '.repeat(MAX_BODY_BYTES_INLINE - 100)}`,
+      signal: AbortSignal.timeout(20_000),
+    });
+    await response.arrayBuffer();
+    return response.status;
+  };
+  const most = Math.floor(
+    maxBodyRoomBytes({ maxMessageBytes: 1024 ** 2 }) / (MAX_BODY_BYTES_INLINE - SMALL_BODY_BYTES),
+  );
+  const answers: Promise<number>[] = [];
+  for (let n = 0; n < most; n++) {
+    answers.push(post());
+    await eventually(() => waiting === n + 1);
+  }
+  expect(await post()).toBe(503);
+  answerNow();
+  expect(new Set(await Promise.all(answers))).toEqual(new Set([200]));
+  expect(await post()).toBe(200);
 });
