@@ -116,9 +116,11 @@ function resolveOption<T>(key: string, option: Option<T>, sources: Sources): T |
   }
 }
 
-/** Masks user and password in URLs. */
+/** Masks user and password in URLs, and the values of their queries, where some services expect a key. */
 function withoutCredentials(text: string): string {
-  return text.replaceAll(/\/\/[^\s"',]*@/g, `//${MASKED}@`);
+  return text
+    .replaceAll(/\/\/[^\s"',]*@/g, `//${MASKED}@`)
+    .replaceAll(/\/\/[^\s"',?#]+\?[^\s"',#]*/g, (url) => url.replaceAll(/=[^&]*/g, `=${MASKED}`));
 }
 
 interface Found {

@@ -93,6 +93,10 @@ test.each([
     'ftp://me:s3cret@host/',
     'REMOTE_WRITE_URL=ftp://********@host/: expected a URL that begins with http:// or https://',
   ],
+  [
+    'ftp://host/push?api_key=s3cret&b=s3cret',
+    'REMOTE_WRITE_URL=ftp://host/push?api_key=********&b=********: expected a URL that begins with http:// or https://',
+  ],
   ['http://host/#x', 'expected a URL without "#"'],
   ['http://a b/', 'expected a URL such as'],
   ['http://me:%zz@host/', 'expected a URL in which a percent sign is written as %25'],
