@@ -101,17 +101,35 @@ const PREFIX = '/api/v1/workers/';
 export function heartbeatRoutes(api: Api, context: AppContext): void {
   api.openAPIRegistry.register('Heartbeat', HeartbeatSchema);
 
+  /** Has main count heartbeats that were refused here, also for the rate of their address. Nobody waits for that. */
+  const count = (c: HttpContext, unread: number, tooLarge: number) =>
+    void context.relay({
+      type: 'heartbeats',
+      caller: callerOf(c),
+      intervalMs: 0,
+      bytes: new Uint8Array(),
+      ends: [],
+      unread,
+      tooLarge,
+    });
+
   const take = (c: HttpContext, intervalMs: number): Response | Promise<Response> => {
     const mistake = mediaMistake(c);
-    if (mistake !== undefined) return problem(c, 'unsupported_media_type', mistake);
     return answered(c, context, async () => {
+      if (mistake !== undefined) {
+        count(c, 1, 0);
+        return problem(c, 'unsupported_media_type', mistake);
+      }
       const { maxMessageBytes } = context.limits;
       const batch = await context.queries.heartbeats(await bodyOf(c), {
         maxMessageBytes,
         maxElements: MAX_HEARTBEATS,
         intervalMs,
       });
-      if (batch.problem !== undefined) return problem(c, 'invalid_argument', batch.problem);
+      if (batch.problem !== undefined) {
+        count(c, Math.max(batch.refused.length, 1), tooLargeOf(batch));
+        return problem(c, 'invalid_argument', batch.problem);
+      }
       const answer = await context.relay(callOf(batch, callerOf(c), intervalMs));
       return answer.type === 'heartbeats' ? sendJson(c, 200, heartbeatsAnswer(batch, answer)) : refused(c, answer);
     });
@@ -175,9 +193,13 @@ function callerOf(c: HttpContext): RelayedCaller {
   return { address: incoming?.socket?.remoteAddress ?? '', ...c.get('workerIdentity') };
 }
 
-function callOf({ bytes, ends, refused: unread }: Batch, caller: RelayedCaller, intervalMs: number): RelayedCall {
-  const tooLarge = unread.reduce((sum, { code }) => sum + Number(code === 'too_large'), 0);
-  return { type: 'heartbeats', caller, intervalMs, bytes, ends, unread: unread.length, tooLarge };
+function callOf(batch: Batch, caller: RelayedCaller, intervalMs: number): RelayedCall {
+  const { bytes, ends, refused: unread } = batch;
+  return { type: 'heartbeats', caller, intervalMs, bytes, ends, unread: unread.length, tooLarge: tooLargeOf(batch) };
+}
+
+function tooLargeOf({ refused: unread }: Batch): number {
+  return unread.reduce((sum, { code }) => sum + Number(code === 'too_large'), 0);
 }
 
 /** Main has refused the whole call. */

@@ -316,3 +316,12 @@ test('a large body takes its room until it is answered, not only until it was re
   expect(new Set(await Promise.all(answers))).toEqual(new Set([200]));
   expect(await post()).toBe(200);
 });
+
+test('heartbeats of a request that cannot be read are counted by main', async () => {
+  const { post, calls } = await served();
+  const unread = { type: 'heartbeats', ends: [], tooLarge: 0 };
+  expect((await post('{"worker_id":"a","cpu_usage":NaN}')).status).toBe(400);
+  expect((await post('')).status).toBe(400);
+  expect((await post(HEARTBEAT, { headers: { 'content-type': 'text/plain' } })).status).toBe(415);
+  expect(calls).toMatchObject([1, 1, 1].map((count) => ({ ...unread, unread: count })));
+});
