@@ -95,7 +95,7 @@ test.each([
   ],
   [
     'ftp://host/push?api_key=s3cret&b=s3cret',
-    'REMOTE_WRITE_URL=ftp://host/push?api_key=********&b=********: expected a URL that begins with http:// or https://',
+    'REMOTE_WRITE_URL="ftp://host/push?api_key=********&b=********": expected a URL that begins with http:// or https://',
   ],
   ['http://host/#x', 'expected a URL without "#"'],
   ['http://a b/', 'expected a URL such as'],
