@@ -201,6 +201,22 @@ describe('a thread', () => {
     expect(logged).toEqual([`warn a query failed: no answer within ${QUERY_WITHIN_MS} ms`]);
   });
 
+  test('is not ended because its question had waited for long', async () => {
+    const { queries, fleet, clock } = tested;
+    fill(fleet);
+    const several = () => Promise.allSettled(Array.from({ length: POOL_THREADS }, () => queries.pool.cluster()));
+    await several();
+    const threads = queries.pool.threads();
+    const first = several();
+    const behind = several();
+    clock.advance(QUERY_WITHIN_MS - 1);
+    await first;
+    clock.advance(1);
+    expect((await behind).map(({ status }) => status)).toContain('rejected');
+    await several();
+    expect(queries.pool.threads().every((thread, index) => thread === threads[index])).toBe(true);
+  });
+
   test('that was given up is asked nothing more, though its late answer comes before its end', async () => {
     const { queries, fleet, clock, logged } = tested;
     fill(fleet);

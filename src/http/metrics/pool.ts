@@ -21,7 +21,14 @@ export interface Scrapes {
   /** Of the last answer with all workers. */
   readonly last: ScrapeFigures | undefined;
   /** @throws PulselaneError `resource_exhausted` or `unavailable` */
-  scrape(request: ScrapeRequest, timeoutMs?: number): Promise<ScrapeAnswer>;
+  scrape(request: ScrapeRequest, waiting?: Waiting): Promise<ScrapeAnswer>;
+}
+
+/** How long somebody waits for the answer. */
+export interface Waiting {
+  readonly timeoutMs?: number | undefined;
+  /** Aborted when the client goes. */
+  readonly signal?: AbortSignal;
 }
 
 export class MetricsPool extends Pool<ScrapeRequest, ScrapeAnswer> implements Scrapes {
@@ -53,18 +60,25 @@ export class MetricsPool extends Pool<ScrapeRequest, ScrapeAnswer> implements Sc
     return this.#last;
   }
 
-  async scrape(request: ScrapeRequest, timeoutMs?: number): Promise<ScrapeAnswer> {
-    const late = new AbortController();
-    const timer = timeoutMs === undefined ? undefined : this.#clock.after(timeoutMs, () => late.abort());
+  async scrape(request: ScrapeRequest, { timeoutMs, signal }: Waiting = {}): Promise<ScrapeAnswer> {
+    const unwanted = new AbortController();
+    const { promise: isOver, reject } = Promise.withResolvers<never>();
+    const end = (reason: string) => {
+      // A running scrape cannot be cancelled, so its answer is not waited for.
+      reject(new PulselaneError('unavailable', reason));
+      unwanted.abort();
+    };
+    const late = () => end(`no answer within the scraper's timeout of ${timeoutMs} ms`);
+    const gone = () => end('the client went away');
+    const timer = timeoutMs === undefined ? undefined : this.#clock.after(timeoutMs, late);
+    signal?.addEventListener('abort', gone, { once: true });
     try {
-      const answer = await this.ask(request, { signal: late.signal });
+      const answer = await Promise.race([isOver, this.ask(request, { signal: unwanted.signal })]);
       if (request.workers === undefined && request.groups === undefined) this.#last = answer.figures;
       return answer;
-    } catch (error) {
-      if (!late.signal.aborted) throw error;
-      throw new PulselaneError('unavailable', `no answer within the scraper's timeout of ${timeoutMs} ms`);
     } finally {
       timer?.cancel();
+      signal?.removeEventListener('abort', gone);
     }
   }
 }

@@ -35,7 +35,7 @@ readFor<ToPoolThread<ScrapeRequest>, Said<ScrapeAnswer>>(portOf(port), data, ({ 
       // If the thread dies, this tells whether the task can be the cause.
       post('begun');
       try {
-        await process.read();
+        if (message.task.collections.includes('master')) await process.read();
         const answer = scraper.scrape(message.task);
         // Transferred, not copied.
         post({ ok: true, answer }, [answer.bytes.buffer]);

@@ -9,10 +9,11 @@
  * |               |                                               | once, if the thread had not started it → waiting     |
  * | over          | answered; failed; late; cancelled; stopped    |                                                      |
  *
- * A thread that is late with an answer, or with the next part of one, is ended, so that waiting questions are not affected.
+ * A thread that is late with an answer, or with the next part of one, is ended, so that waiting questions are not affected. How long its
+ * question had waited before does not count for the thread, only for the question.
  * Long answers come in parts, each when it is asked for: whoever sends them to a client holds one at a time.
  */
-import type { Clock } from '../../lib/clock.ts';
+import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf, PulselaneError } from '../../lib/errors.ts';
 import type { HttpRefusalReason } from '../../model/http-figures.ts';
 import type { Announcement, Directory } from '../../reading/directory.ts';
@@ -55,6 +56,10 @@ export class Pool<Task, Answer> {
   readonly #underWay = new Set<Question<Task, Answer>>();
   /** Questions that were given to a thread which died of something else. */
   readonly #askedTwice = new WeakSet<Question<Task, Answer>>();
+  /** When each was given to a thread. */
+  readonly #givenMs = new WeakMap<Question<Task, Answer>, number>();
+  /** Of threads whose question is late, but was given to them not long ago. */
+  readonly #giveUps = new Set<Timer>();
   #isStopped = false;
 
   constructor(options: PoolOptions, kind: PoolKind) {
@@ -82,6 +87,7 @@ export class Pool<Task, Answer> {
   /** Ends all threads; queries in progress fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    for (const timer of this.#giveUps) timer.cancel();
     for (const { failed } of this.#waiting.splice(0)) failed(stopped());
     await Promise.all(this.#threads.map((thread) => thread.stop(stopped())));
   }
@@ -138,6 +144,7 @@ export class Pool<Task, Answer> {
       if (!thread.isIdle) continue;
       const question = this.#waiting.shift();
       if (question === undefined) return;
+      this.#givenMs.set(question, this.#options.clock.monotonicMs());
       thread.ask(question);
     }
     if (this.#waiting.length === 0) return;
@@ -191,10 +198,24 @@ export class Pool<Task, Answer> {
   }
 
   #late(question: Question<Task, Answer>): void {
-    const reason = `no answer within ${this.#kind.withinMs} ms`;
+    const { withinMs } = this.#kind;
+    const { clock } = this.#options;
+    const reason = `no answer within ${withinMs} ms`;
     question.failed(new Error(reason));
-    if (this.#threads.some((thread) => thread.giveUp(question, reason))) return;
     this.#waiting = this.#waiting.filter((waiting) => waiting !== question);
+    const leftMs = (this.#givenMs.get(question) ?? 0) + withinMs - clock.monotonicMs();
+    const giveUp = () => {
+      for (const thread of this.#threads) thread.giveUp(question, reason);
+    };
+    if (leftMs <= 0) {
+      giveUp();
+      return;
+    }
+    const timer = clock.after(leftMs, () => {
+      this.#giveUps.delete(timer);
+      giveUp();
+    });
+    this.#giveUps.add(timer);
   }
 }
 

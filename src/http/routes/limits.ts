@@ -50,6 +50,10 @@ const Metrics = z
         }),
         read_ahead: z.int().openapi({ description: 'Workers read ahead of it, as it was expected.' }),
         ahead_ms: z.number().openapi({ description: 'How long the thread worked ahead of it.' }),
+        unreadable_workers: z.int().openapi({
+          description:
+            'Workers whose record could not be read: their usages, GPUs and custom metrics are those of the one before.',
+        }),
         cut: z.object({
           series: z.int().openapi({ description: 'Series that METRICS_MAX_SERIES left out.' }),
           families: Names.openapi({
@@ -149,6 +153,7 @@ const route = createRoute({
             workers_read: 40,
             read_ahead: 1160,
             ahead_ms: 21.7,
+            unreadable_workers: 0,
             cut: { series: 0, families: [] },
             custom: { collisions: 1, collided_names: ['queue.depth', 'queue_depth'], left_out: 0, left_out_names: [] },
           },
@@ -200,6 +205,7 @@ function lastScrape(figures: ScrapeFigures): z.infer<typeof Metrics>['last'] {
     workers_read: workersRead,
     read_ahead: readAhead,
     ahead_ms: rounded(aheadMs),
+    unreadable_workers: figures.unreadable,
     cut: { series: figures.cutSeries, families: [...figures.cutFamilies] },
     custom: {
       collisions: figures.collisions,

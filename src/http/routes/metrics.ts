@@ -7,14 +7,15 @@ import { COLLECTIONS, type Collection, isCollection } from '../../metrics/scrape
 import { WORKER_COLLECTIONS } from '../../metrics/workers/families.ts';
 import { acceptsGzip, varyHeader } from '../answers/encoding.ts';
 import { errorJson, errorJsonOf, sendBody } from '../answers/respond.ts';
-import { type Api, inputMistakes } from '../api/endpoint.ts';
+import type { Api } from '../api/endpoint.ts';
 import { LegacyError } from '../api/legacy-schemas.ts';
 import { query } from '../api/parameters.ts';
+import { plainQuery } from '../api/plain-query.ts';
 import { jsonAnswer } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
+import { signalOf } from '../history/refusals.ts';
 import { MAX_WORKERS_NAMED } from '../http-limits.ts';
-import { percentDecode, queryOfTarget } from '../sockets/target.ts';
 import { readOnly } from './route.ts';
 
 const PATH = '/metrics';
@@ -80,17 +81,9 @@ export function metricsRoutes(api: Api, { metrics, queries }: AppContext): void 
   api.openAPIRegistry.registerPath(DESCRIPTION);
 
   readOnly(api, PATH, async (c) => {
-    const text = queryOfTarget(c.req.url);
-    if (text.includes('%') && percentDecode(text) === undefined) {
-      return errorJson(c, 400, 'the query must be valid percent-encoded UTF-8');
-    }
-    const given = Object.entries(c.req.queries()).map(([name, values]) => [
-      name,
-      values.length > 1 ? values : values[0],
-    ]);
-    const parsed = MetricsQuery.safeParse(Object.fromEntries(given));
-    if (!parsed.success) return errorJson(c, 400, inputMistakes(parsed.error.issues, 'query').detail);
-    const { 'collect[]': collect, group: groups, worker: workers } = parsed.data;
+    const read = plainQuery(c, MetricsQuery);
+    if ('mistake' in read) return errorJson(c, 400, read.mistake);
+    const { 'collect[]': collect, group: groups, worker: workers } = read.query;
     const unknown = collect?.find((name) => !isCollection(name));
     if (unknown !== undefined) {
       return errorJson(c, 400, `collect[]: expected one of ${COLLECTIONS.join(', ')}; got ${shown(unknown)}`);
@@ -106,7 +99,8 @@ export function metricsRoutes(api: Api, { metrics, queries }: AppContext): void 
       gzip: acceptsGzip(c.req.header('accept-encoding')),
     };
     try {
-      const answer = await metrics.scrape(request, timeoutMsIn(c.req.header('x-prometheus-scrape-timeout-seconds')));
+      const timeoutMs = timeoutMsIn(c.req.header('x-prometheus-scrape-timeout-seconds'));
+      const answer = await metrics.scrape(request, { timeoutMs, signal: signalOf(c) });
       const { Vary } = varyHeader(c);
       return sendBody(c, queries.held(answer), { 'Content-Type': format.contentType, Vary: `${Vary}, Accept` });
     } catch (error) {

@@ -2,14 +2,14 @@
 import { z } from '@hono/zod-openapi';
 import { acceptsGzip } from '../answers/encoding.ts';
 import { errorJson, errorJsonOf, sendBody } from '../answers/respond.ts';
-import { type Api, inputMistakes } from '../api/endpoint.ts';
+import type { Api } from '../api/endpoint.ts';
 import { LegacyError } from '../api/legacy-schemas.ts';
 import { FILTER_PARAMETERS, wholeNumber } from '../api/parameters.ts';
+import { plainQuery } from '../api/plain-query.ts';
 import { jsonAnswer } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import { FILTERS_IN_WORDS, filterQuery, selectionOf } from '../api/selection-query.ts';
 import type { AppContext } from '../context.ts';
-import { percentDecode, queryOfTarget } from '../sockets/target.ts';
 import { readOnly } from './route.ts';
 
 const PATH = '/sd/prometheus';
@@ -78,18 +78,11 @@ export function scrapeTargetRoutes(api: Api, { queries }: AppContext): void {
   api.openAPIRegistry.registerPath(DESCRIPTION);
 
   readOnly(api, PATH, async (c) => {
-    const text = queryOfTarget(c.req.url);
-    if (text.includes('%') && percentDecode(text) === undefined) {
-      return errorJson(c, 400, 'the query must be valid percent-encoded UTF-8');
-    }
-    const given = Object.entries(c.req.queries()).map(([name, values]) => [
-      name,
-      values.length > 1 ? values : values[0],
-    ]);
-    const query = TargetsQuery.safeParse(Object.fromEntries(given));
-    if (!query.success) return errorJson(c, 400, inputMistakes(query.error.issues, 'query').detail);
-    const { port = EXPORTER_PORT } = query.data;
-    const { criteria } = selectionOf(query.data);
+    const read = plainQuery(c, TargetsQuery);
+    if ('mistake' in read) return errorJson(c, 400, read.mistake);
+    const { query } = read;
+    const { port = EXPORTER_PORT } = query;
+    const { criteria } = selectionOf(query);
     try {
       const targets = await queries.targets({ criteria, port }, acceptsGzip(c.req.header('accept-encoding')));
       return sendBody(c, targets, { 'X-Pulselane-Without-Address': String(targets.withoutAddress) });

@@ -6,6 +6,7 @@ export interface ScrapeCounts {
   readonly cutSeries: number;
   readonly collisions: number;
   readonly leftOut: number;
+  readonly unreadable: number;
 }
 
 interface ScrapeFamily extends Family {
@@ -36,6 +37,12 @@ export const SCRAPE_FAMILIES: readonly ScrapeFamily[] = [
     type: 'gauge',
     help: 'Custom metrics of workers without a series, because their name is too long, or their worker or all workers together have too many names.',
     read: ({ leftOut }) => leftOut,
+  },
+  {
+    name: 'pulselane_metrics_unreadable_workers',
+    type: 'gauge',
+    help: 'Workers whose record could not be read: their usages, GPUs and custom metrics are those of their record before.',
+    read: ({ unreadable }) => unreadable,
   },
 ];
 

@@ -49,6 +49,8 @@ export interface ScrapeFigures {
   readonly collidedNames: readonly string[];
   readonly leftOut: number;
   readonly leftOutNames: readonly string[];
+  /** Workers whose record could not be read: what comes of it is as it was before. */
+  readonly unreadable: number;
 }
 
 export interface ScrapeAnswer {
@@ -154,6 +156,7 @@ export class Scraper {
       collidedNames: collisions.names,
       leftOut: leftOut.count,
       leftOutNames: leftOut.names,
+      unreadable: values.unreadable,
     };
     this.#readAhead = 0;
     this.#aheadMs = 0;

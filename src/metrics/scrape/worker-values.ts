@@ -3,12 +3,11 @@
  * has changed since the last one, so it takes as long as there are heartbeats between two scrapes.
  */
 import { shortText } from '../../lib/foreign-text.ts';
-import type { GpuUsage } from '../../model/telemetry.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { ParsedRecord } from '../../reading/parsed-record.ts';
 import type { Label } from '../family.ts';
 import { CUSTOM_LIFETIME, hasCustomFamily } from '../workers/custom-names.ts';
-import { deviceLabels } from '../workers/device-labels.ts';
+import { type LabelledDevice, labelledDevices } from '../workers/device-labels.ts';
 import {
   type DeviceFamily,
   type InfoFamily,
@@ -18,7 +17,7 @@ import {
   type WorkerFamily,
 } from '../workers/families.ts';
 import { infoLabels, type LabelFilter } from '../workers/info-labels.ts';
-import { isAlive } from '../workers/series.ts';
+import { type DeviceSeries, deviceSeries, isAlive } from '../workers/series.ts';
 import { Column } from './column.ts';
 import { type CustomMetrics, CustomValues, type LeftOut } from './custom-values.ts';
 import type { Version } from './row-values.ts';
@@ -26,7 +25,7 @@ import { MAX_CUSTOM_FAMILIES, MAX_CUSTOM_PER_WORKER, NAMED, READ_AT_ONCE, SHOWN_
 import type { SparseColumn } from './sparse-column.ts';
 
 /** The series of one worker in a family of devices. */
-export type DeviceValues = readonly { readonly labels: readonly Label[]; readonly value: number }[];
+export type DeviceValues = readonly DeviceSeries[];
 
 /** A family and its values; a state is its index. */
 export type FamilyColumn =
@@ -66,6 +65,7 @@ export class WorkerValues {
   readonly #countedNow: Int32Array;
   readonly #changedRows: Int32Array;
   readonly #leftOut = new Map<number, LeftOut>();
+  readonly #unreadable = new Set<number>();
   readonly #info = new WeakMap<WorkerEntry, readonly Label[]>();
 
   readonly #customBudget: Budget;
@@ -117,6 +117,11 @@ export class WorkerValues {
   get overBudget(): { readonly custom: number; readonly gpu: number } {
     const over = (budget: Budget) => (budget.isOver ? budget.total : 0);
     return { custom: over(this.#customBudget), gpu: over(this.#deviceBudget) };
+  }
+
+  /** Workers whose record could not be read in the last look. */
+  get unreadable(): number {
+    return this.#unreadable.size;
   }
 
   /** Custom metrics of workers that are not exposed: their names are too long, or too many. */
@@ -203,20 +208,31 @@ export class WorkerValues {
     if (this.#ids[row] !== entry?.workerId) this.#setRow(row, NO_VALUES);
     this.#ids[row] = entry?.workerId;
     this.#entries[row] = entry;
+    this.#unreadable.delete(row);
     try {
       const values = entry === undefined ? undefined : readWhileThere(board, entry, () => this.#valuesOf(entry));
       this.#setRow(row, values ?? NO_VALUES);
     } catch {
-      // Its memory is damaged, or changes all the time: it keeps its last values, and the next look tries again.
+      // Its memory is damaged, or changes all the time: what comes of its record stays as it was, and the next look tries again.
       this.#entries[row] = undefined;
+      this.#unreadable.add(row);
+      if (entry !== undefined) this.#setWithoutRecord(row, entry);
     }
   }
 
   #valuesOf(entry: WorkerEntry): ReadValues {
-    const { directory } = this.#options;
     const reading = new ParsedRecord(entry);
-    let devices: readonly Device[] | undefined;
-    const read = (family: WorkerFamily): unknown => {
+    const fixed = WORKER_FAMILIES.map(this.#familyReader(reading));
+    const text = isAlive(CUSTOM_LIFETIME, reading, this.#options.directory) ? reading.metricsText : undefined;
+    return { fixed, ...customIn(text) };
+  }
+
+  /** Undefined: no series. */
+  #familyReader(reading: ParsedRecord): (family: WorkerFamily) => unknown {
+    const { directory } = this.#options;
+    const { entry } = reading;
+    let devices: readonly LabelledDevice[] | undefined;
+    return (family) => {
       if (!isAlive(family.lifetime, reading, directory)) return undefined;
       switch (family.shape) {
         case 'number':
@@ -225,16 +241,30 @@ export class WorkerValues {
           return family.states.indexOf(family.read(reading, directory));
         case 'info':
           return this.#infoOf(entry);
-        case 'device':
-          devices ??= devicesOf(entry.workerId, reading.devices());
-          return deviceValues(family, devices);
+        case 'device': {
+          devices ??= labelledDevices(entry.workerId, reading.devices());
+          if (devices.length === 0) return undefined;
+          const series = deviceSeries(family, devices);
+          return series.length === 0 ? undefined : series;
+        }
         default:
           return family satisfies never;
       }
     };
-    const fixed = WORKER_FAMILIES.map(read);
-    const text = isAlive(CUSTOM_LIFETIME, reading, directory) ? reading.metricsText : undefined;
-    return { fixed, ...customIn(text) };
+  }
+
+  /** What the board alone tells, as whether the worker is alive, is shown all the same. */
+  #setWithoutRecord(row: number, entry: WorkerEntry): void {
+    const read = this.#familyReader(new ParsedRecord(entry));
+    for (const { family, column } of this.columns) {
+      if (family.shape === 'device') continue;
+      try {
+        const value = readWhileThere(this.#options.directory.board, entry, () => read(family));
+        (column as Column<unknown>).set(row, value, this.#version);
+      } catch {
+        // Of the record: it keeps its last value.
+      }
+    }
   }
 
   /** An entry is replaced when the worker registers anew. */
@@ -334,31 +364,6 @@ function customIn(text: string | undefined): Pick<ReadValues, 'custom' | 'leftOu
 
 function leftOutOf(names: readonly string[]): LeftOut {
   return { count: names.length, names: names.slice(0, NAMED).map((name) => shortText(name, SHOWN_NAME_LENGTH)) };
-}
-
-interface Device {
-  readonly device: GpuUsage;
-  readonly labels: readonly Label[];
-}
-
-/** If two devices look the same, the first counts. */
-function devicesOf(workerId: string, devices: readonly GpuUsage[]): Device[] {
-  const byLabels = new Map<string, Device>();
-  for (const device of devices) {
-    const labels = deviceLabels(workerId, device);
-    const key = JSON.stringify(labels);
-    if (!byLabels.has(key)) byLabels.set(key, { device, labels });
-  }
-  return [...byLabels.values()];
-}
-
-function deviceValues({ read }: DeviceFamily, devices: readonly Device[]): DeviceValues | undefined {
-  if (devices.length === 0) return undefined;
-  const values = devices.flatMap(({ device, labels }) => {
-    const value = read(device);
-    return value === undefined ? [] : [{ labels, value }];
-  });
-  return values.length === 0 ? undefined : values;
 }
 
 function areSameDevices(one: DeviceValues, other: DeviceValues): boolean {

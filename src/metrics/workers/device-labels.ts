@@ -16,3 +16,19 @@ export function deviceLabels(workerId: string, { index, uuid, parentUuid }: GpuU
   ];
   return labels.filter(([, value]) => value !== '');
 }
+
+export interface LabelledDevice {
+  readonly device: GpuUsage;
+  readonly labels: readonly Label[];
+}
+
+/** If two devices look the same, the first counts in all families, so that all of its values are those of one device. */
+export function labelledDevices(workerId: string, devices: readonly GpuUsage[]): LabelledDevice[] {
+  const byLabels = new Map<string, LabelledDevice>();
+  for (const device of devices) {
+    const labels = deviceLabels(workerId, device);
+    const key = JSON.stringify(labels);
+    if (!byLabels.has(key)) byLabels.set(key, { device, labels });
+  }
+  return [...byLabels.values()];
+}

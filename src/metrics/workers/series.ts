@@ -3,7 +3,7 @@ import type { Directory } from '../../reading/directory.ts';
 import type { ParsedRecord } from '../../reading/parsed-record.ts';
 import type { Label, Series } from '../family.ts';
 import { CUSTOM_LIFETIME, CUSTOM_PREFIX, nameMetrics } from './custom-names.ts';
-import { deviceLabels } from './device-labels.ts';
+import { type LabelledDevice, labelledDevices } from './device-labels.ts';
 import type { DeviceFamily, Lifetime, WorkerFamily } from './families.ts';
 import { infoLabels, type LabelFilter } from './info-labels.ts';
 
@@ -37,22 +37,22 @@ export function workerSeries(
     case 'info':
       return [{ labels: infoLabels(workerId, facts, isAllowed), value: 1 }];
     case 'device':
-      return deviceSeries(family, reading);
+      return deviceSeries(family, labelledDevices(workerId, reading.devices()));
     default:
       return family satisfies never;
   }
 }
 
-function deviceSeries(family: DeviceFamily, reading: ParsedRecord): readonly Series[] {
-  const series = new Map<string, Series>();
-  for (const device of reading.devices()) {
-    const value = family.read(device);
-    const labels = deviceLabels(reading.entry.workerId, device);
-    const key = JSON.stringify(labels);
-    // If two devices look the same, the first counts.
-    if (value !== undefined && !series.has(key)) series.set(key, { labels, value });
-  }
-  return [...series.values()];
+export interface DeviceSeries {
+  readonly labels: readonly Label[];
+  readonly value: number;
+}
+
+export function deviceSeries({ read }: DeviceFamily, devices: readonly LabelledDevice[]): readonly DeviceSeries[] {
+  return devices.flatMap(({ device, labels }) => {
+    const value = read(device);
+    return value === undefined ? [] : [{ labels, value }];
+  });
 }
 
 /** How a protocol names custom metrics. */

@@ -38,7 +38,7 @@ function newScraper({ maxSeries = 1_000_000, maxCustomFamilies = 10_000, rows = 
     });
     return { text: Buffer.from(bytes).toString(), figures };
   };
-  return { fleet, directory, scraper, scrape };
+  return { fleet, clock, directory, scraper, scrape };
 }
 
 const GPU = { index: 0, uuid: 'GPU-1', name: 'H100', utilizationPercent: 12.5, memoryUsedBytes: 1024 } as const;
@@ -60,7 +60,13 @@ const beats: fc.Arbitrary<Beat> = fc.record({
       ['x'.repeat(10_240), 3],
     ]),
   ),
-  gpus: fc.constantFrom([], [GPU], [GPU, { ...GPU, index: 1, parentUuid: 'GPU-0', powerWatts: 250 }], [GPU, GPU]),
+  gpus: fc.constantFrom(
+    [],
+    [GPU],
+    [GPU, { ...GPU, index: 1, parentUuid: 'GPU-0', powerWatts: 250 }],
+    [GPU, GPU],
+    [GPU, { ...GPU, powerWatts: 250 }],
+  ),
 });
 
 const IDS = ['plain', 'quote"', 'back\\slash', 'µ/{}\u2028', '__proto__'];
@@ -255,6 +261,38 @@ describe('what is kept for the next scrape', () => {
       }),
       { numRuns: repetitions(100, 10_000) },
     );
+  });
+
+  it('has all values of two GPUs that look the same from the first', () => {
+    const { fleet, scrape } = newScraper();
+    fleet.register('a');
+    fleet.beat('a', { gpus: [GPU, { ...GPU, utilizationPercent: 99, powerWatts: 250 }] });
+    const { text } = scrape({ collections: ['gpu'] });
+    expect(text).toMatch(/^pulselane_worker_gpu_utilization_ratio\{.*\} 0\.125$/m);
+    expect(text).not.toContain('_watts');
+  });
+
+  it('has what the board tells of a worker whose record cannot be read, and counts it', () => {
+    const { fleet, directory, clock, scrape } = newScraper();
+    fleet.register('a');
+    fleet.beat('a', { cpuUsage: 50 });
+    const lastHeartbeat = (text: string) => text.match(/^pulselane_worker_last_heartbeat.*\} (.*)$/m)?.[1];
+    const before = scrape();
+    const slot = directory.get('a')?.slot as { numbers: unknown };
+    const { numbers } = slot;
+    slot.numbers = () => {
+      throw new Error('damaged');
+    };
+    clock.advance(5000);
+    fleet.beat('a', { cpuUsage: 60 });
+    const damaged = scrape();
+    expect(Number(lastHeartbeat(damaged.text)) - Number(lastHeartbeat(before.text))).toBeCloseTo(5);
+    expect(damaged.text).toContain('\npulselane_worker_cpu_usage_ratio{worker="a"} 0.5\n');
+    expect(damaged.figures.unreadable).toBe(1);
+    slot.numbers = numbers;
+    const whole = scrape();
+    expect(whole.text).toContain('\npulselane_worker_cpu_usage_ratio{worker="a"} 0.6\n');
+    expect(whole.figures.unreadable).toBe(0);
   });
 
   it('names custom metrics that have no series, and counts them', () => {
