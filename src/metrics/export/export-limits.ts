@@ -30,6 +30,11 @@ export const SERIES_PER_SLICE = 5000;
 
 /** Reports to main, in which nothing else is waited for. */
 export const REPORT_EVERY_MS = 1000;
+/**
+ * What a removed worker had registered with is known for one to two of these. The event that tells its removal follows at once, or after the
+ * stall of a busy master.
+ */
+export const FORGET_FACTS_EVERY_MS = 10_000;
 
 /** The last flush at the stop, and what the host adds to it: the master must stop within 8 s. */
 export const FLUSH_WITHIN_MS = 1500;

@@ -6,7 +6,7 @@ import type { ReadingParts, ReadingUser } from '../../reading/reader-thread.ts';
 import { ProcessMetrics } from '../master/process-metrics.ts';
 import { infoLabels } from '../workers/info-labels.ts';
 import { Collector } from './collector.ts';
-import { REPORT_EVERY_MS } from './export-limits.ts';
+import { FORGET_FACTS_EVERY_MS, REPORT_EVERY_MS } from './export-limits.ts';
 import { familyFilter } from './family-filter.ts';
 import { KnownFacts } from './known-facts.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
@@ -21,6 +21,7 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
   let lastEventId = 0;
   /** Undefined: not told to begin. */
   let reports: Timer | undefined;
+  let forgetting: Timer | undefined;
 
   const report = () => post({ type: 'status', receivers: pipelines.map(({ status }) => status), lastEventId });
   const tell = (events: readonly WorkerEvent[]) => {
@@ -45,10 +46,8 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
         }),
     );
     tell(directory.events.all());
-    reports = clock.every(REPORT_EVERY_MS, () => {
-      report();
-      facts.forget();
-    });
+    reports = clock.every(REPORT_EVERY_MS, report);
+    forgetting = clock.every(FORGET_FACTS_EVERY_MS, () => facts.forget());
     for (const pipeline of pipelines) pipeline.start();
     report();
   };
@@ -74,6 +73,7 @@ export function exportMetrics({ directory, post }: ReadingParts<FromExport>, clo
     },
     async stop() {
       reports?.cancel();
+      forgetting?.cancel();
       await Promise.all(pipelines.map((pipeline) => pipeline.stop()));
       report();
     },
