@@ -96,7 +96,7 @@ function scrapeOf({ scrape: urls, scrapeMetrics: metrics, scrapeIntervalMs: inte
     const example = urls === undefined ? 'http://localhost:9100/metrics' : 'node_load1,DCGM_FI_DEV_*';
     throw new PulselaneError('bad_setting', `${nameOf(names, given)} requires ${missing}, such as ${example}`);
   }
-  return { urls, metrics, intervalMs };
+  return { urls, metrics: metrics.map(({ text }) => text), intervalMs };
 }
 
 function settingsOf(config: AgentConfig): AgentSettings {

@@ -5,16 +5,9 @@ import { resolve } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { MAX_REGISTRATION_BYTES } from '../config/call-limits.ts';
 import { hubSocket } from '../config/hub-socket.ts';
-import {
-  type Address,
-  type Kind,
-  listenAddress,
-  loopbackAddress,
-  peerAddresses,
-  scrapeUrls,
-  seriesPatterns,
-} from '../config/kinds.ts';
+import { type Address, type Kind, listenAddress, loopbackAddress, peerAddresses, scrapeUrls } from '../config/kinds.ts';
 import { checkOptionNames } from '../config/option-names.ts';
+import { seriesPatterns } from '../config/series-patterns.ts';
 import type { SettingNames } from '../config/setting-names.ts';
 import { toolEnvironment } from '../config/tool-environment.ts';
 import { WorkerInfoSchema } from '../gen/pulselane/v1/telemetry_pb.ts';

@@ -362,8 +362,6 @@ function labelNameProblem(name: string): string | undefined {
 
 /** Exporters of one machine: node_exporter, one for its GPUs, and those of its services. */
 const MAX_SCRAPE_URLS = 16;
-/** More are a list that should be a pattern. Each is compared with the names of some thousand series. */
-const MAX_SERIES_PATTERNS = 200;
 
 /** Comma-separated URLs of exporters, each once. */
 export const scrapeUrls: Kind<readonly string[]> = {
@@ -387,20 +385,6 @@ function scrapeUrl(text: string): string {
   if (url.username !== '' || url.password !== '') throw new Expected('URLs without user and password');
   return url.href;
 }
-
-/** Comma-separated patterns of series. Commas within braces separate labels. */
-export const seriesPatterns: Kind<readonly string[]> = {
-  parse(value) {
-    const patterns = value
-      .split(/,(?![^{]*\})/)
-      .map((pattern) => pattern.trim())
-      .filter((pattern) => pattern !== '');
-    if (patterns.length > MAX_SERIES_PATTERNS) {
-      throw new Expected(`at most ${MAX_SERIES_PATTERNS} patterns, not ${patterns.length}; "*" stands for any text`);
-    }
-    return patterns;
-  },
-};
 
 /** Comma-separated host names or addresses, in lower case; IPv6 in brackets, as in a Host header. */
 export const hostNames: Kind<readonly string[]> = {

@@ -9,6 +9,7 @@ import { databaseUrl } from './database-url.ts';
 import * as kinds from './kinds.ts';
 import { otlpEndpoint, otlpHeaders, otlpSignals, resourceAttributes } from './otlp-kinds.ts';
 import { bearerToken, familyNames, receiverUrl, requestHeaders, seriesLabels } from './receiver-kinds.ts';
+import { type SeriesPattern, seriesPatterns } from './series-patterns.ts';
 import type { SettingNames } from './setting-names.ts';
 
 export interface Option<T> {
@@ -1000,14 +1001,14 @@ export const agentOptions = {
     meaning:
       'exporters for Prometheus of which chosen series become custom metrics of this worker, such as http://localhost:9100/metrics; requires AGENT_SCRAPE_METRICS',
   }),
-  scrapeMetrics: option<readonly string[] | undefined>({
+  scrapeMetrics: option<readonly SeriesPattern[] | undefined>({
     env: 'AGENT_SCRAPE_METRICS',
     flag: '--scrape-metrics',
     argument: '<pattern,…>',
-    kind: kinds.seriesPatterns,
+    kind: seriesPatterns,
     fallback: undefined,
     meaning:
-      'which series of AGENT_SCRAPE are taken, by name, or by name and labels as in node_network_*{device=eth0}; * stands for any text',
+      'which series of AGENT_SCRAPE are taken, by name, or by name and some labels as in node_network_*{device=eth0}; * stands for any text',
   }),
   scrapeIntervalMs: option({
     env: 'AGENT_SCRAPE_INTERVAL',

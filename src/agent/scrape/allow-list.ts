@@ -1,24 +1,47 @@
-/**
- * Which series are taken. `*` in a pattern stands for any text. A pattern without braces names metrics, with all their series; one
- * with braces names series as their custom metrics are called: `node_network_*{device=eth0}`.
- */
+/** Which series are taken: those whose metric and labels match a pattern. */
+import type { SeriesPattern } from '../../config/series-patterns.ts';
+import type { Sample } from './sample-line.ts';
+
+interface Matcher {
+  readonly text: string;
+  readonly metric: Glob;
+  readonly labels: readonly (readonly [name: string, value: Glob])[];
+}
+
 export class AllowList {
-  readonly #metrics: readonly Glob[];
-  readonly #series: readonly Glob[];
+  readonly #matchers: readonly Matcher[];
+  /** Have matched a series of any exporter. */
+  readonly #used = new Set<Matcher>();
 
-  constructor(patterns: readonly string[]) {
-    const isOfSeries = (pattern: string) => pattern.includes('{');
-    this.#metrics = patterns.filter((pattern) => !isOfSeries(pattern)).map(globOf);
-    this.#series = patterns.filter(isOfSeries).map(globOf);
+  constructor(patterns: readonly SeriesPattern[]) {
+    this.#matchers = patterns.map(({ text, metric, labels }) => ({
+      text,
+      metric: globOf(metric),
+      labels: labels.map(([name, value]) => [name, globOf(value)] as const),
+    }));
   }
 
-  /** @param seriesName made only if it decides */
-  has(metric: string, seriesName: () => string): boolean {
-    if (this.#metrics.some((glob) => matches(glob, metric))) return true;
-    if (this.#series.length === 0) return false;
-    const name = seriesName();
-    return this.#series.some((glob) => matches(glob, name));
+  has(sample: Sample): boolean {
+    let isChosen = false;
+    for (const matcher of this.#matchers) {
+      // Asked although another one has chosen it, until it is known not to be misspelt.
+      if (isChosen && this.#used.has(matcher)) continue;
+      if (!isMatch(matcher, sample)) continue;
+      isChosen = true;
+      this.#used.add(matcher);
+    }
+    return isChosen;
   }
+
+  /** Patterns that no series has matched so far, as they were given. */
+  get unused(): readonly string[] {
+    return this.#matchers.filter((matcher) => !this.#used.has(matcher)).map(({ text }) => text);
+  }
+}
+
+function isMatch({ metric, labels }: Matcher, sample: Sample): boolean {
+  if (!matches(metric, sample.name)) return false;
+  return labels.every(([name, glob]) => sample.labels.some(([key, value]) => key === name && matches(glob, value)));
 }
 
 /** The texts between the stars. */

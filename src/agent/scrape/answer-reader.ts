@@ -53,9 +53,7 @@ export class AnswerReader {
     try {
       const sample = parseSampleLine(text);
       if (sample === undefined) return;
-      let name: string | undefined;
-      const seriesName = () => (name ??= customMetricNameOf(sample.name, sample.labels));
-      if (this.#allowed.has(sample.name, seriesName)) this.#keep(seriesName(), sample.value);
+      if (this.#allowed.has(sample)) this.#keep(customMetricNameOf(sample.name, sample.labels), sample.value);
     } catch (error) {
       if (!(error instanceof NoSample)) throw error;
       throw new NoExposition(

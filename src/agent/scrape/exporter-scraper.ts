@@ -1,4 +1,6 @@
 /** Takes chosen series of this machine's exporters, so that they are custom metrics of its heartbeats. */
+
+import type { SeriesPattern } from '../../config/series-patterns.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Report } from '../report.ts';
 import { AllowList } from './allow-list.ts';
@@ -7,17 +9,31 @@ import { ScrapeTarget } from './target.ts';
 /** Plain data, since it travels to the agent's thread. */
 export interface ScrapeSettings {
   readonly urls: readonly string[];
-  /** See {@link AllowList}. */
-  readonly patterns: readonly string[];
+  readonly patterns: readonly SeriesPattern[];
   readonly intervalMs: number;
 }
 
 export class ExporterScraper {
   readonly #targets: readonly ScrapeTarget[];
+  readonly #allowed: AllowList;
+  readonly #report: Report;
+  #hasToldUnused = false;
 
   constructor({ urls, patterns, intervalMs }: ScrapeSettings, { clock, report }: { clock: Clock; report: Report }) {
     const allowed = new AllowList(patterns);
-    this.#targets = urls.map((url) => new ScrapeTarget({ url, allowed, intervalMs, clock, report }));
+    this.#allowed = allowed;
+    this.#report = report;
+    const onAnswered = () => this.#tellUnused();
+    this.#targets = urls.map((url) => new ScrapeTarget({ url, allowed, intervalMs, clock, report, onAnswered }));
+  }
+
+  /** Once, when every exporter has answered: a pattern without a match may be misspelt. */
+  #tellUnused(): void {
+    if (this.#hasToldUnused || !this.#targets.every(({ hasAnswered }) => hasAnswered)) return;
+    this.#hasToldUnused = true;
+    const { unused } = this.#allowed;
+    if (unused.length === 0) return;
+    this.#report('warn', `no series of an exporter matches ${unused.map((text) => JSON.stringify(text)).join(', ')}`);
   }
 
   start(): void {

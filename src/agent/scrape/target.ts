@@ -17,6 +17,7 @@ export interface TargetOptions {
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly report: Report;
+  readonly onAnswered: () => void;
 }
 
 const NOTHING: Scraped = { metrics: new Map(), leftOut: { above_limit: 0, name_too_long: 0, not_finite: 0 } };
@@ -45,6 +46,10 @@ export class ScrapeTarget {
   stop(): void {
     this.#timer?.cancel();
     this.#stopped.abort();
+  }
+
+  get hasAnswered(): boolean {
+    return this.#lastAtMs !== Number.NEGATIVE_INFINITY;
   }
 
   /** Empty once the last answer is too old. */
@@ -97,12 +102,13 @@ export class ScrapeTarget {
   }
 
   #answered(): void {
-    const { report, url } = this.#options;
+    const { report, url, onAnswered } = this.#options;
     if (this.#error !== undefined) report('info', `metrics of ${url} can be scraped again`);
     this.#error = undefined;
     const warning = complaintOf(this.#last);
     if (warning !== '' && warning !== this.#lastWarning) report('warn', `metrics of ${url}: ${warning}`);
     this.#lastWarning = warning;
+    onAnswered();
   }
 
   #failed(message: string): void {
@@ -121,9 +127,8 @@ const COMPLAINTS: Readonly<Record<LeftOutReason, string | undefined>> = {
 };
 
 /** What a person should change; empty: nothing. It names reasons without counts, so that one line says it once. */
-function complaintOf({ metrics, leftOut }: Scraped): string {
+function complaintOf({ leftOut }: Scraped): string {
   const reasons = (Object.keys(COMPLAINTS) as LeftOutReason[]).filter((reason) => leftOut[reason] > 0);
   const said = reasons.flatMap((reason) => COMPLAINTS[reason] ?? []);
-  if (said.length > 0) return `series are left out: those ${said.join(', and those ')}`;
-  return metrics.size === 0 && reasons.length === 0 ? 'none of its series is chosen' : '';
+  return said.length === 0 ? '' : `series are left out: those ${said.join(', and those ')}`;
 }
