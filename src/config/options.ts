@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 import { LOG_LEVELS } from '../lib/logging.ts';
 import type { ApiToken } from '../lib/tokens.ts';
+import { publicUrl, timeZone } from './alert-kinds.ts';
 import { databaseUrl } from './database-url.ts';
 import * as kinds from './kinds.ts';
 import { otlpEndpoint, otlpHeaders, otlpSignals, resourceAttributes } from './otlp-kinds.ts';
@@ -287,6 +288,56 @@ export const masterOptions = {
     fallback: '1GiB',
     meaning:
       'maximum size of the files in DATA_DIR that hold what came in while the database is away and the memory for it is full; what does not fit is lost and counted',
+  }),
+  alerts: option({
+    env: 'ALERTS',
+    flag: '--alerts',
+    argument: '<on|off>',
+    kind: kinds.choice('on', 'off'),
+    fallback: 'on',
+    meaning: 'on: alerting rules are evaluated, those of ALERT_RULES and the shipped ones; off: none are',
+  }),
+  alertRules: option<string | undefined>({
+    env: 'ALERT_RULES',
+    flag: '--alert-rules',
+    argument: '<file>',
+    kind: kinds.text,
+    fallback: undefined,
+    meaning:
+      'YAML file of alerting rules, receivers and routes; reloaded on SIGHUP; default: the shipped rules, which write alerts to the log',
+  }),
+  alertCommands: option({
+    env: 'ALERT_COMMANDS',
+    flag: '--alert-commands',
+    argument: '<on|off>',
+    // Whoever can write the file of rules could otherwise run programs as the master.
+    kind: kinds.choice('on', 'off'),
+    fallback: 'off',
+    meaning: 'on: receivers of ALERT_RULES may run commands on this machine',
+  }),
+  anomalies: option({
+    env: 'ANOMALIES',
+    flag: '--anomalies',
+    argument: '<on|off>',
+    kind: kinds.choice('on', 'off'),
+    fallback: 'on',
+    meaning: 'on: each sample of each metric is compared with what is usual for its worker; off: there are no scores',
+  }),
+  publicUrl: option<string | undefined>({
+    env: 'PUBLIC_URL',
+    flag: '--public-url',
+    argument: '<url>',
+    kind: publicUrl,
+    fallback: undefined,
+    meaning: 'base of the links in alerts, such as https://pulselane.example.org; default: the address of the HTTP API',
+  }),
+  timeZone: option<string | undefined>({
+    env: 'TIME_ZONE',
+    flag: '--time-zone',
+    argument: '<zone>',
+    kind: timeZone,
+    fallback: undefined,
+    meaning: 'time zone of mute times and of hours of the week, such as Europe/Berlin; default: that of this machine',
   }),
   corsOrigins: option({
     env: 'CORS_ORIGINS',

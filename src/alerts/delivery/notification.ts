@@ -1,0 +1,42 @@
+/** What is sent: notifications are planned by notify/, kept by the queue, sent by receivers. */
+import type { Alert } from '../../model/alert.ts';
+import type { ReceiverTarget } from '../rules/rule.ts';
+
+/** Alerts of one group for one receiver at one time. Plain data: it is kept on disk until it is delivered. */
+export interface Notification {
+  /** Increases; equal after a restart. */
+  readonly id: number;
+  readonly receiver: string;
+  /** Index of the target within the receiver: each is delivered by itself. */
+  readonly target: number;
+  readonly groupKey: string;
+  readonly groupLabels: Readonly<Record<string, string>>;
+  readonly alerts: readonly Alert[];
+  /** Alerts of the group that were left out because there were too many. */
+  readonly truncatedAlerts: number;
+  /** Equal if the same notification is sent twice: for receivers that can ignore the second one. */
+  readonly dedupKey: string;
+  readonly isTrial: boolean;
+  readonly createdUnixMs: number;
+}
+
+/**
+ * | outcome | meaning                                                              |
+ * |---------|----------------------------------------------------------------------|
+ * | sent    | the receiver has it                                                  |
+ * | retry   | it may take it later, not before `afterMs` if the receiver said so   |
+ * | refused | it will never take it: a dead letter                                 |
+ */
+export type SendOutcome =
+  | { readonly outcome: 'sent' }
+  | { readonly outcome: 'retry'; readonly detail: string; readonly afterMs?: number }
+  | { readonly outcome: 'refused'; readonly detail: string };
+
+/** Sends notifications to one target. Never rejects, and ends within its time-out or when `signal` is aborted. */
+export interface Sender {
+  send(notification: Notification, signal: AbortSignal): Promise<SendOutcome>;
+  close(): Promise<void>;
+}
+
+/** Makes the sender of a target. */
+export type MakeSender = (target: ReceiverTarget) => Sender;
