@@ -5,12 +5,13 @@ import type { Operator } from './operator.ts';
 
 type CommandedOperator = Pick<
   Operator,
-  'unregister' | 'approve' | 'release' | 'isolate' | 'releaseBrakes' | 'internalState'
+  'unregister' | 'approve' | 'release' | 'isolate' | 'releaseBrakes' | 'internalState' | 'askAlerts'
 >;
 
 /** @throws any error that is not a PulselaneError, that is, a bug */
-export function obey(command: Command, operator: CommandedOperator): CommandReply {
+export function obey(command: Command, operator: CommandedOperator): CommandReply | Promise<CommandReply> {
   try {
+    if (command.type === 'alerts') return operator.askAlerts(command.asked);
     if (command.type === 'internal-state') return { ok: true, message: '', state: operator.internalState() };
     return { ok: true, message: answer(command, operator) };
   } catch (error) {
@@ -19,7 +20,10 @@ export function obey(command: Command, operator: CommandedOperator): CommandRepl
   }
 }
 
-function answer(command: Exclude<Command, { readonly type: 'internal-state' }>, operator: CommandedOperator): string {
+function answer(
+  command: Exclude<Command, { readonly type: 'internal-state' | 'alerts' }>,
+  operator: CommandedOperator,
+): string {
   switch (command.type) {
     case 'unregister':
       return operator.unregister(command.workerId);

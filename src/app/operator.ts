@@ -4,25 +4,55 @@ import type { InternalState } from '../engine/internal-state.ts';
 import type { LaneStanding } from '../engine/lanes/lane-policy.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import { messageOf, PulselaneError } from '../lib/errors.ts';
+import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
+import type { AlertsStatus, LoadedRules } from '../model/alerts-status.ts';
 import type { WorkerEvent } from '../model/events.ts';
 import type { Holds } from '../model/holds.ts';
 import type { Isolation } from '../model/isolation.ts';
 import type { LaneLimit } from '../model/lanes.ts';
+import type { Silence } from '../model/silence.ts';
+import type { AlertTable } from '../reading/alert-table.ts';
 import type { Directory } from '../reading/directory.ts';
 import type { MasterIntroducer } from '../rpc/introducer.ts';
+
+/** The alerts as main knows them. */
+export interface OperatedAlerts {
+  readonly table: AlertTable;
+  readonly silences: readonly Silence[];
+  /** Undefined until the rules are loaded. */
+  readonly loadedRules: LoadedRules | undefined;
+  /** Undefined until the first evaluation. */
+  readonly status: AlertsStatus | undefined;
+  /** Never rejects: failures, also a time-out, are in the reply. */
+  command(asked: AlertCommand): Promise<AlertReply>;
+}
 
 export interface OperatorOptions {
   readonly manager: TelemetryManager;
   readonly introducer: MasterIntroducer;
+  /** Undefined: ALERTS is off. */
+  readonly alerts?: OperatedAlerts | undefined;
 }
+
+const ALERTS_OFF = 'alerts are off (ALERTS=off)';
 
 export class Operator {
   readonly #manager: TelemetryManager;
   readonly #introducer: MasterIntroducer;
 
-  constructor({ manager, introducer }: OperatorOptions) {
+  /** Undefined: ALERTS is off. */
+  readonly alerts: OperatedAlerts | undefined;
+
+  constructor({ manager, introducer, alerts }: OperatorOptions) {
     this.#manager = manager;
     this.#introducer = introducer;
+    this.alerts = alerts;
+  }
+
+  /** Silences, ends a silence, reloads the rules, sends a trial. Never rejects. */
+  askAlerts(asked: AlertCommand): Promise<AlertReply> {
+    if (this.alerts !== undefined) return this.alerts.command(asked);
+    return Promise.resolve({ ok: false, code: 'failed_precondition', message: ALERTS_OFF });
   }
 
   /** The workers and their state. */

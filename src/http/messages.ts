@@ -5,9 +5,9 @@
 import type { Address } from '../config/kinds.ts';
 import type { InternalState } from '../engine/internal-state.ts';
 import type { DatabasePlace } from '../history/database.ts';
-import type { ErrorCode } from '../lib/errors.ts';
 import type { ApiToken } from '../lib/tokens.ts';
 import type { MetricsSettings } from '../metrics/settings.ts';
+import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { Isolation } from '../model/isolation.ts';
 import type { ReaderData } from '../reading/reader-messages.ts';
 import type { EndedSession } from './access/ended-sessions.ts';
@@ -81,12 +81,13 @@ export type Command =
   /** `group`: undefined means all. */
   | { readonly type: 'release-brakes'; readonly group: string | undefined }
   /** Changes nothing: the reply has the state. */
-  | { readonly type: 'internal-state' };
+  | { readonly type: 'internal-state' }
+  | { readonly type: 'alerts'; readonly asked: AlertCommand };
 
 /** The result. `message` is for people. */
 export type CommandReply =
-  | { readonly ok: true; readonly message: string; readonly state?: InternalState }
-  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
+  | (Extract<AlertReply, { readonly ok: true }> & { readonly state?: InternalState })
+  | Extract<AlertReply, { readonly ok: false }>;
 
 export type HttpLogLevel = 'debug' | 'info' | 'warn' | 'error';
 

@@ -7,7 +7,7 @@ interface ErrorFacts {
   readonly title: string;
   /** When it happens and what to do about it, for the documentation. */
   readonly meaning: string;
-  readonly httpStatus: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 421 | 429 | 500 | 503;
+  readonly httpStatus: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 421 | 422 | 429 | 500 | 503;
   /** Name of the canonical gRPC status (https://grpc.io/docs/guides/status-codes/). */
   readonly grpcStatus:
     | 'INVALID_ARGUMENT'
@@ -86,6 +86,12 @@ export const ERRORS = {
     meaning: 'The Host header does not name this server; see ALLOWED_HOSTS.',
     httpStatus: 421,
     grpcStatus: 'FAILED_PRECONDITION',
+  },
+  invalid_rules: {
+    title: 'Invalid alerting rules',
+    meaning: 'The file of alerting rules has problems, each listed with line and column; the rules loaded before stay.',
+    httpStatus: 422,
+    grpcStatus: 'INVALID_ARGUMENT',
   },
   rate_limited: {
     title: 'Too many requests',

@@ -2,6 +2,8 @@
  * The workers and where their memory is, as one reading thread knows them. Updated by the announcements that main sends to
  * every reader in order.
  */
+import type { AlertChanges } from '../model/alert-changes.ts';
+import type { AlertsStatus, LoadedRules } from '../model/alerts-status.ts';
 import { EventLog, type WorkerEvent } from '../model/events.ts';
 import type { ReceiverStatus } from '../model/export-status.ts';
 import type { HistoryStatus } from '../model/history-status.ts';
@@ -14,11 +16,13 @@ import { type ReadinessFacts, STARTING } from '../model/readiness.ts';
 import { recordJsonTail, type TelemetryJson, telemetryOfJson } from '../model/record-json.ts';
 import { NO_RECORD_MEMORY, type RecordMemoryView } from '../model/record-memory.ts';
 import { NO_RING_MEMORY, type RingMemoryView } from '../model/ring-memory.ts';
+import type { Silence } from '../model/silence.ts';
 import type { WorkerTelemetry } from '../model/telemetry.ts';
 import type { WorkerFacts } from '../model/worker-facts.ts';
 import type { BoardReader } from '../store/board.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 import { SlotGone, SlotReader } from '../store/slot-reader.ts';
+import { AlertTable } from './alert-table.ts';
 
 /** From main to every reader. */
 export type Announcement =
@@ -78,6 +82,14 @@ export type Announcement =
   | { readonly type: 'history'; readonly status: HistoryStatus }
   /** The state of each receiver of metrics; about once a second. Not sent while there is none. */
   | { readonly type: 'exports'; readonly receivers: readonly ReceiverStatus[] }
+  /** Alerts that changed. To HTTP only; like the three that follow, not sent with ALERTS=off. */
+  | { readonly type: 'alerts'; readonly changes: AlertChanges }
+  /** The rules, after each load. */
+  | { readonly type: 'alertRules'; readonly loaded: LoadedRules }
+  /** Figures of rules and receivers; after evaluations, at most once a second. */
+  | { readonly type: 'alertsStatus'; readonly status: AlertsStatus }
+  /** All silences, after each change. To HTTP only. */
+  | { readonly type: 'silences'; readonly silences: readonly Silence[] }
   /** The used memory for records; at most once a second. */
   | { readonly type: 'recordMemory'; readonly memory: RecordMemoryView }
   /** The used memory for samples; at most once a second. */
@@ -151,6 +163,10 @@ export class Directory {
   readonly board: BoardReader;
   /** Recent events. */
   readonly events = new EventLog();
+  readonly alerts = new AlertTable();
+  #loadedRules: LoadedRules | undefined;
+  #alertsStatus: AlertsStatus | undefined;
+  #silences: readonly Silence[] = [];
   #holds = NO_HOLDS;
   #pending: readonly PendingWorker[] = [];
   #readiness = STARTING;
@@ -225,6 +241,18 @@ export class Directory {
       case 'exports':
         this.#receivers = announcement.receivers;
         return;
+      case 'alerts':
+        this.alerts.apply(announcement.changes);
+        return;
+      case 'alertRules':
+        this.#loadedRules = announcement.loaded;
+        return;
+      case 'alertsStatus':
+        this.#alertsStatus = announcement.status;
+        return;
+      case 'silences':
+        this.#silences = announcement.silences;
+        return;
       case 'recordMemory':
         this.#recordMemory = announcement.memory;
         return;
@@ -268,6 +296,21 @@ export class Directory {
   /** Receivers of metrics; empty: none is set. About a second old. */
   get receivers(): readonly ReceiverStatus[] {
     return this.#receivers;
+  }
+
+  /** The rules of alerts; undefined: none were loaded yet, or ALERTS is off. */
+  get loadedRules(): LoadedRules | undefined {
+    return this.#loadedRules;
+  }
+
+  /** Undefined: nothing was evaluated yet, or ALERTS is off. */
+  get alertsStatus(): AlertsStatus | undefined {
+    return this.#alertsStatus;
+  }
+
+  /** Including those that expired recently. */
+  get silences(): readonly Silence[] {
+    return this.#silences;
   }
 
   /** The used memory for records; at most a second old. */

@@ -21,6 +21,7 @@ const REFUSAL_OF: Readonly<Record<ErrorCode, RefusalCode>> = {
   too_large: RefusalCode.RESOURCE_EXHAUSTED,
   unsupported_media_type: RefusalCode.INVALID_ARGUMENT,
   misdirected: RefusalCode.FAILED_PRECONDITION,
+  invalid_rules: RefusalCode.INVALID_ARGUMENT,
   rate_limited: RefusalCode.RESOURCE_EXHAUSTED,
   resource_exhausted: RefusalCode.RESOURCE_EXHAUSTED,
   unavailable: RefusalCode.UNAVAILABLE,

@@ -104,6 +104,7 @@ function replyTo(command: Command): CommandReply {
   if (command.type === 'release-brakes') {
     return command.group === undefined ? refused('failed_precondition') : { ok: true, message: 'released' };
   }
+  if (command.type === 'alerts') return refused('failed_precondition');
   if (command.workerId === '\n') return refused('invalid_argument');
   if (command.workerId === 'ghost') return refused('not_found');
   if (command.workerId === 'new') return refused('failed_precondition');

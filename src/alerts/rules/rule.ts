@@ -1,5 +1,6 @@
 /** A checked rule file: what evaluation, states and delivery work with. */
 import type { ForEach } from '../../model/alert.ts';
+import type { LabelMatcher } from '../../model/silence.ts';
 import type { CheckedExpression } from '../expression/checked.ts';
 import type { Place } from './place.ts';
 
@@ -27,13 +28,7 @@ export interface Rule {
 }
 
 /** Like Alertmanager's: all of the matchers must match the labels of an alert. */
-export interface Matcher {
-  readonly name: string;
-  readonly value: string;
-  readonly isRegex: boolean;
-  /** False: `!=` or `!~`. */
-  readonly isEqual: boolean;
-}
+export type Matcher = LabelMatcher;
 
 export interface Route {
   readonly receiver: string;

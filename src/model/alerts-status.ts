@@ -1,0 +1,111 @@
+/**
+ * What the alerts thread tells of its rules and receivers, for `GET /api/v1/rules`, `/metrics`, the prompt and the log.
+ * What changes only when rules are loaded ({@link LoadedRules}) is apart from the figures of every evaluation
+ * ({@link AlertsStatus}). Plain data.
+ */
+import type { ForEach } from './alert.ts';
+
+/** One rule, as written. */
+export interface RuleText {
+  readonly name: string;
+  readonly forEach: ForEach;
+  readonly when: string;
+  readonly clearWhen: string | null;
+  readonly forMs: number;
+  readonly keepFiringForMs: number;
+  /** Null: RETENTION. */
+  readonly noDataAfterMs: number | null;
+  readonly severity: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** With their `{{ … }}`. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly runbookUrl: string | null;
+  readonly isShipped: boolean;
+  /** A shipped rule that the file switches off. */
+  readonly isDisabled: boolean;
+  /** In the rule file; null: the rule is shipped. */
+  readonly place: { readonly line: number; readonly column: number } | null;
+}
+
+export interface LoadedRules {
+  /** Increases with each load: the figures of the same load have the same number. */
+  readonly load: number;
+  readonly loadedUnixMs: number;
+  /** Null: only the shipped rules. */
+  readonly path: string | null;
+  readonly evaluationIntervalMs: number;
+  readonly rules: readonly RuleText[];
+  readonly receivers: readonly { readonly name: string; readonly kinds: readonly string[] }[];
+  readonly muteTimes: readonly string[];
+}
+
+/** Figures of one rule since it was loaded. */
+export interface RuleFigures {
+  /** Null: not evaluated yet. */
+  readonly lastEvaluatedUnixMs: number | null;
+  /** How long its last evaluation took. */
+  readonly evaluationMs: number | null;
+  /** Subjects for which `when` held at the last evaluation. */
+  readonly holding: number;
+  readonly pending: number;
+  readonly firing: number;
+  readonly errors: number;
+  readonly lastError: { readonly atUnixMs: number; readonly message: string } | null;
+}
+
+/** Figures of one target of a receiver. Counts of notifications are of this run of the master. */
+export interface AlertReceiverStatus {
+  readonly receiver: string;
+  readonly kind: string;
+  /** Index among the targets of the receiver. */
+  readonly target: number;
+  readonly sent: number;
+  /** Attempts that did not succeed. */
+  readonly failedAttempts: number;
+  /** Notifications that wait on disk. */
+  readonly queued: number;
+  /** Since when the oldest of them waits; null: none waits. */
+  readonly oldestQueuedUnixMs: number | null;
+  /** Notifications that are kept because they could not be delivered. */
+  readonly deadLetters: number;
+  readonly lastSentUnixMs: number | null;
+  /** Without secrets. */
+  readonly lastError: { readonly atUnixMs: number; readonly detail: string } | null;
+}
+
+/**
+ * | code       | meaning                                                                     |
+ * |------------|-----------------------------------------------------------------------------|
+ * | rules_file | the rule file has problems; the rules loaded before stay                    |
+ * | store      | alerts.db cannot be written: states go on in memory                         |
+ * | slow       | evaluations take longer than evaluation_interval                            |
+ * | thread     | the alerts thread ended or does not answer; it is restarted                 |
+ */
+export const ALERTS_PROBLEMS = ['rules_file', 'store', 'slow', 'thread'] as const;
+export type AlertsProblemCode = (typeof ALERTS_PROBLEMS)[number];
+
+export interface AlertsStatus {
+  readonly atUnixMs: number;
+  /** That of {@link LoadedRules}. */
+  readonly load: number;
+  readonly problems: readonly {
+    readonly code: AlertsProblemCode;
+    readonly detail: string;
+    readonly sinceUnixMs: number;
+  }[];
+  /** Null: nothing was evaluated yet. */
+  readonly lastEvaluatedUnixMs: number | null;
+  readonly evaluationMs: number | null;
+  readonly evaluations: number;
+  /** Time that all evaluations took together. */
+  readonly evaluationTotalMs: number;
+  /** Evaluations that were left out because the one before took too long. */
+  readonly skippedEvaluations: number;
+  /** Alerts by state and severity; resolved ones only while they are shown. */
+  readonly counts: readonly { readonly state: string; readonly severity: string; readonly count: number }[];
+  /** In the order of {@link LoadedRules.rules}. */
+  readonly rules: readonly RuleFigures[];
+  readonly receivers: readonly AlertReceiverStatus[];
+  /** Bound of the notifications that wait. */
+  readonly maxQueued: number;
+}
