@@ -4,6 +4,7 @@
  * ({@link AlertsStatus}). Plain data.
  */
 import type { ForEach } from './alert.ts';
+import type { FileProblem } from './alert-command.ts';
 
 /** One rule, as written. */
 export interface RuleText {
@@ -47,6 +48,8 @@ export interface RuleFigures {
   readonly evaluationMs: number | null;
   /** Subjects for which `when` held at the last evaluation. */
   readonly holding: number;
+  /** Subjects for which it held and that have no alert because there are too many, at the last evaluation. */
+  readonly leftOut: number;
   readonly pending: number;
   readonly firing: number;
   readonly errors: number;
@@ -93,6 +96,8 @@ export interface AlertsStatus {
     readonly detail: string;
     readonly sinceUnixMs: number;
   }[];
+  /** The last attempt to read the rule file; null: there is none, or none was needed. With problems, the rules loaded before stay. */
+  readonly lastLoad: { readonly atUnixMs: number; readonly problems: readonly FileProblem[] } | null;
   /** Null: nothing was evaluated yet. */
   readonly lastEvaluatedUnixMs: number | null;
   readonly evaluationMs: number | null;
