@@ -39,8 +39,3 @@ export const FORGET_FACTS_EVERY_MS = 10_000;
 /** The last flush at the stop, and what the host adds to it: the master must stop within 8 s. */
 export const FLUSH_WITHIN_MS = 1500;
 export const STOP_WITHIN_MS = 2000;
-
-/** Of an answer; receivers answer with a line of text, or a few bytes. */
-export const MAX_ANSWER_BYTES = 65_536;
-/** Of an answer's text in messages of ours. */
-export const MAX_SHOWN_ANSWER = 200;

@@ -2,8 +2,10 @@
  * Main's side of the export of metrics: keeps the thread alive and informed about workers, and knows the state of each receiver even
  * when the thread is dead. Main waits for it only when the master stops, and then for a moment.
  */
+
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logging.ts';
+import { masked } from '../../lib/secret-text.ts';
 import type { ThreadDeath } from '../../lib/supervised-thread.ts';
 import { holdThread } from '../../lib/threads.ts';
 import { type ExportProblem, NOTHING_DROPPED, type ReceiverStatus } from '../../model/export-status.ts';
@@ -12,7 +14,7 @@ import { ReaderHost } from '../../reading/reader-host.ts';
 import type { BoardMemory } from '../../store/board.ts';
 import { STOP_WITHIN_MS } from './export-limits.ts';
 import type { ExportSettings, FromExport, ReceiverSettings, ToExport } from './messages.ts';
-import { masked, secretsOf } from './secrets.ts';
+import { secretsOf } from './secrets.ts';
 import { carried, endedWithThread } from './status-over-threads.ts';
 
 export interface ExportHostOptions {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { retryAfterMs } from '../../../src/lib/retry-after.ts';
 import {
   afterAttempt,
   backOffMs,
   type Delivery,
   NOTHING_SENT,
   problemOf,
-  retryAfterMs,
 } from '../../../src/metrics/export/delivery.ts';
 import {
   AWAY_AFTER_MS,

@@ -11,12 +11,12 @@
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type Answer, answerText, headerText } from '../../../lib/http-post.ts';
+import { retryAfterMs } from '../../../lib/retry-after.ts';
+import { shownText } from '../../../lib/secret-text.ts';
 import { connectionCause } from '../../../lib/tls-errors.ts';
 import type { SendFailureCode } from '../../../model/export-status.ts';
-import { retryAfterMs } from '../delivery.ts';
 import type { Outcome } from '../exporter.ts';
-import { type Answer, answerText, headerText } from '../http-post.ts';
-import { shownText } from '../secrets.ts';
 
 const HTTP_AGAIN: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 

@@ -5,8 +5,9 @@ import { Client, compressionAlgorithms, credentials, Metadata } from '@grpc/grpc
 import type { OtlpSignal } from '../../../config/otlp-kinds.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { rawBytes, tlsChannel, WITHOUT_CHANNELZ } from '../../../lib/grpc-adapter.ts';
+import { MAX_ANSWER_BYTES } from '../../../lib/http-post.ts';
 import { VERSION } from '../../../lib/version.ts';
-import { MAX_ANSWER_BYTES, MAX_BACK_OFF_MS, SEND_WITHIN_MS } from '../export-limits.ts';
+import { MAX_BACK_OFF_MS, SEND_WITHIN_MS } from '../export-limits.ts';
 import type { Outcome } from '../exporter.ts';
 import { grpcOutcome, takenOutcome } from './answers.ts';
 import type { OtlpSettings } from './settings.ts';

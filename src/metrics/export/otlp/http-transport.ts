@@ -2,9 +2,10 @@
 
 import type { OtlpSignal } from '../../../config/otlp-kinds.ts';
 import type { Clock } from '../../../lib/clock.ts';
+import { HttpPost } from '../../../lib/http-post.ts';
 import { VERSION } from '../../../lib/version.ts';
+import { SEND_WITHIN_MS } from '../export-limits.ts';
 import type { Outcome } from '../exporter.ts';
-import { HttpPost } from '../http-post.ts';
 import { httpOutcome } from './answers.ts';
 import type { OtlpSettings } from './settings.ts';
 import type { OtlpRequest, Transport } from './transport.ts';
@@ -22,7 +23,8 @@ export class HttpTransport implements Transport {
     secrets: readonly string[],
     clock: Clock,
   ) {
-    const postTo = (signal: OtlpSignal) => new HttpPost({ url: urlOf(endpoint, signal), ca, clock });
+    const postTo = (signal: OtlpSignal) =>
+      new HttpPost({ url: urlOf(endpoint, signal), ca, clock, withinMs: SEND_WITHIN_MS });
     this.#posts = { metrics: postTo('metrics'), logs: postTo('logs') };
     this.#headers = {
       ...headers,

@@ -15,11 +15,11 @@
  * A receiver of 1.0 is asked for 2.0 again after a day, and after a restart.
  */
 import type { Clock } from '../../../lib/clock.ts';
+import { type Answer, answerText, HttpPost, headerText } from '../../../lib/http-post.ts';
+import { retryAfterMs } from '../../../lib/retry-after.ts';
 import { VERSION } from '../../../lib/version.ts';
-import { retryAfterMs } from '../delivery.ts';
-import { MAX_RETRY_AFTER_MS } from '../export-limits.ts';
+import { MAX_RETRY_AFTER_MS, SEND_WITHIN_MS } from '../export-limits.ts';
 import type { Exporter, ExportSeries, Outcome, Point, RoundSlice } from '../exporter.ts';
-import { type Answer, answerText, HttpPost, headerText } from '../http-post.ts';
 import type { ReceiverSettings } from '../messages.ts';
 import { ProtoWriter } from '../proto-writer.ts';
 import { secretsOf } from '../secrets.ts';
@@ -91,7 +91,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     this.#settings = settings;
     this.#clock = clock;
     this.place = place;
-    this.#post = new HttpPost({ url, ca, clock });
+    this.#post = new HttpPost({ url, ca, clock, withinMs: SEND_WITHIN_MS });
     this.#maker = new WireSeriesMaker(this.#symbols, externalLabels);
     this.#protocol = version === '1.0' ? V1 : V2;
     this.#descriptions = new FamilyDescriptions(clock, this.#protocol === V1);
@@ -150,7 +150,7 @@ export class RemoteWrite implements Exporter<Batch, readonly WireSeries[]> {
     if (isSameServer) return;
     const before = this.#post;
     void this.#attempt.finally(() => before.close());
-    this.#post = new HttpPost({ url, ca, clock: this.#clock });
+    this.#post = new HttpPost({ url, ca, clock: this.#clock, withinMs: SEND_WITHIN_MS });
   }
 
   close(): void {

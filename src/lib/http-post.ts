@@ -1,19 +1,25 @@
-/** Sends one body at a time to one URL over a connection that stays open. */
+/**
+ * Sends one body at a time to one URL over a connection that stays open. Proxies that the environment names are not used: what is
+ * sent goes to the URL that was set, and nowhere else.
+ */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import type { Clock } from '../../lib/clock.ts';
-import { messageOf } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
-import type { SendFailureCode } from '../../model/export-status.ts';
-import { MAX_ANSWER_BYTES, SEND_WITHIN_MS } from './export-limits.ts';
-import { shownText } from './secrets.ts';
+import type { Clock } from './clock.ts';
+import { messageOf } from './errors.ts';
+import { printable } from './printable.ts';
+import { shownText } from './secret-text.ts';
 
 export interface PostOptions {
   readonly url: string;
   /** CA certificates in PEM; undefined: those built into Node. */
   readonly ca: string | undefined;
   readonly clock: Clock;
+  /** An attempt that has no whole answer by then is given up. */
+  readonly withinMs: number;
 }
+
+/** Of an answer; receivers answer with a line of text, or a few bytes. */
+export const MAX_ANSWER_BYTES = 65_536;
 
 export interface Answer {
   readonly type: 'answer';
@@ -26,8 +32,11 @@ export interface Answer {
 
 export interface NoAnswer {
   readonly type: 'none';
-  readonly code: Extract<SendFailureCode, 'unreachable' | 'timeout'>;
+  readonly code: 'unreachable' | 'timeout';
+  /** Node's words. */
   readonly detail: string;
+  /** What Node reported; undefined: nothing came within the time. */
+  readonly error: unknown;
 }
 
 export class HttpPost {
@@ -35,10 +44,12 @@ export class HttpPost {
   readonly #agent: HttpAgent;
   readonly #request: typeof httpRequest;
   readonly #clock: Clock;
+  readonly #withinMs: number;
 
-  constructor({ url, ca, clock }: PostOptions) {
+  constructor({ url, ca, clock, withinMs }: PostOptions) {
     this.#url = new URL(url);
     this.#clock = clock;
+    this.#withinMs = withinMs;
     const isEncrypted = this.#url.protocol === 'https:';
     this.#request = isEncrypted ? httpsRequest : httpRequest;
     const common = { keepAlive: true, maxSockets: 1 };
@@ -51,10 +62,11 @@ export class HttpPost {
   post(headers: Readonly<Record<string, string>>, body: Uint8Array, signal: AbortSignal): Promise<Answer | NoAnswer> {
     const { promise, resolve } = Promise.withResolvers<Answer | NoAnswer>();
     const late = new AbortController();
-    const none = (error: unknown) => resolve({ type: 'none', code: 'unreachable', detail: causeOf(error) });
-    const timer = this.#clock.after(SEND_WITHIN_MS, () => {
+    const none = (error: unknown) => resolve({ type: 'none', code: 'unreachable', detail: causeOf(error), error });
+    const timer = this.#clock.after(this.#withinMs, () => {
       // Not left to the request: there are states in which aborting it emits nothing.
-      resolve({ type: 'none', code: 'timeout', detail: `no answer within ${SEND_WITHIN_MS / 1000} s` });
+      const detail = `no answer within ${this.#withinMs / 1000} s`;
+      resolve({ type: 'none', code: 'timeout', detail, error: undefined });
       late.abort();
     });
     try {
