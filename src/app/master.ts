@@ -84,6 +84,7 @@ async function start(
       memory: config.ringMemory,
       metrics: config.historyMetrics,
     },
+    anomalyScores: config.anomalies === 'on',
     onThreadsFailing: (threadsFail) => readiness.update({ threadsFail }),
     clock,
     logger,

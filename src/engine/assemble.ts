@@ -96,6 +96,7 @@ export function assembleEngine(options: TelemetryManagerOptions, onActive: (work
     ringBudgetBytes: ringBudgetBytes(samples.memory ?? { share: RING_SHARE }, memoryBytes),
     sampleSpanMs: samples.spanMs,
     metricColumns: samples.metrics ?? 64,
+    isScored: options.anomalyScores ?? false,
     intervalMs: options.heartbeatIntervalMs ?? 5000,
     onRingsShort: (areShort, detail) => {
       if (areShort) logger.warn(detail);

@@ -62,6 +62,8 @@ export interface TelemetryManagerOptions extends Partial<LivenessSettings> {
   readonly recordMemoryBytes?: number | undefined;
   /** Keeps samples in memory for reading threads of this package. Undefined: none are kept. */
   readonly samples?: SampleOptions | undefined;
+  /** Whether lanes compare each sample with what is usual for its worker. Default: false. */
+  readonly anomalyScores?: boolean;
   /** Called when threads for lanes can no longer be started, and when they can again; not caused by a worker. */
   readonly onThreadsFailing?: (fails: boolean) => void;
   readonly clock?: Clock;
@@ -96,6 +98,7 @@ export const OPTION_NAMES: Readonly<Record<keyof TelemetryManagerOptions, true>>
   maxRecordBytes: true,
   recordMemoryBytes: true,
   samples: true,
+  anomalyScores: true,
   onThreadsFailing: true,
   clock: true,
   logger: true,

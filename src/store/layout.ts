@@ -13,13 +13,16 @@
  * SLOT, one per worker; written only by its lane.
  *
  *     0               256          832                                               ringOffset
- *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬───────┬────┬───┬─────┬───────┬────┬────────┐
- *     │ control words │note A│note B│record A                   │record B           │times  │cpu │ … │tasks│metrics│keys│task log│
- *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │f64,u32│f32 │   │u32  │f64    │text│bytes   │
- *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴───────┴────┴───┴─────┴───────┴────┴────────┘
+ *     ┌───────────────┬──────┬──────┬───────────────────────────┬───────────────────┬───────┬────┬───┬─────┬───────┬────┬────────┬──────┐
+ *     │ control words │note A│note B│record A                   │record B           │times  │cpu │ … │tasks│metrics│keys│task log│scores│
+ *     │               │      │      │numbers│progress│JSON bytes│ (the same)        │f64,u32│f32 │   │u32  │f64    │text│bytes   │      │
+ *     └───────────────┴──────┴──────┴───────────────────────────┴───────────────────┴───────┴────┴───┴─────┴───────┴────┴────────┴──────┘
  *                                                    ◄─ jsonCapacity                   ◄─── ringCapacity each ──►
+ *
+ * Scores, if samples are scored (ANOMALIES): score A, score B, kept state, a state for each usage and each column of a metric.
  */
 
+import { STATE_BYTES } from '../model/anomaly/state.ts';
 import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../model/lanes.ts';
 import { WORKER_STATES } from '../model/liveness.ts';
 import { HEARTBEAT_REFUSALS, TRANSPORTS } from '../model/transports.ts';
@@ -32,7 +35,7 @@ export const NUMBER_BYTES = 8;
 /** First word of each kind of memory, so that a wrong buffer is detected when it is attached. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 14;
+export const LAYOUT_VERSION = 15;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -201,6 +204,8 @@ export const SlotWord = {
   /** … and how many of them have a key. */
   metricKeys: 7,
   taskLogCapacity: 8,
+  /** 1: samples are scored, see score-writer.ts. */
+  isScored: 9,
   /**
    * Generation of the record's seqlock, see double-buffer.ts. On its own cache line, since readers write to it (adding
    * 0).
@@ -208,6 +213,8 @@ export const SlotWord = {
   recordGeneration: 16,
   /** Generation of the note's seqlock. */
   noteGeneration: 17,
+  /** … and of the newest score's. */
+  scoreGeneration: 18,
   /** Ordinal of the last heartbeat that the lane took. */
   taken: 32,
   /** Ordinal of the last heartbeat that it finished. If it differs from `taken`, one is in process. */
@@ -221,6 +228,10 @@ export const SlotWord = {
   columnsWanted: 37,
   /** Position of the oldest readable byte of the task log, see task-log.ts. */
   taskLogFloor: 40,
+  /** Increases at the begin and at the end of each change of a metric's state: odd while one changes, see score-writer.ts … */
+  stateGeneration: 41,
+  /** … and which one: its place among the states. */
+  changedState: 42,
 } as const;
 export const SLOT_CONTROL_BYTES = 256;
 
@@ -286,6 +297,21 @@ export const RECORD_HEAD_BYTES = RECORD_NUMBERS_WITH_PROGRESS * NUMBER_BYTES;
 /** Columns of the ring that are taken from the record. */
 export const RING_USAGES = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
 
+/** Numbers (Float64) of each copy of the newest score: one cache line. */
+export const ScoreNumber = {
+  /** Value of `applied` with its sample; 0: there is no score yet. */
+  appliedIndex: 0,
+  receivedUnixMs: 1,
+  score: 2,
+  /** As in the ring, see score-cause.ts. */
+  cause: 3,
+  usual: 4,
+  ratio: 5,
+  value: 6,
+} as const;
+const SCORE_BYTES = CACHE_LINE_BYTES;
+export const SCORE_NUMBERS = SCORE_BYTES / NUMBER_BYTES;
+
 /** One word holds the number of running tasks, of which a heartbeat has at most 50,000, and above it the sample's flags. */
 export const RING_TASK_BITS = 24;
 
@@ -301,6 +327,8 @@ export interface SlotSize {
   readonly metricColumns: number;
   /** In bytes: a power of two, or 0. See task-log.ts. */
   readonly taskLogCapacity: number;
+  /** Whether samples are scored: the same for all slots of a master (ANOMALIES). */
+  readonly isScored: boolean;
 }
 
 export type Copy = 0 | 1;
@@ -319,13 +347,23 @@ export interface SlotOffsets {
   readonly ringAnomaly: number;
   /** Running tasks and flags. */
   readonly ringTasks: number;
+  /** Why the sample has its score, see score-cause.ts. */
+  readonly ringCause: number;
+  /** What is usual for the metric of the cause. */
+  readonly ringUsual: number;
   readonly ringMetrics: readonly number[];
   readonly metricKeys: number;
   readonly taskLog: number;
+  readonly score: readonly [number, number];
+  /** A metric's state as it was, while it changes. */
+  readonly keptState: number;
+  /** States of the usages, then of the columns of metrics. */
+  readonly states: number;
   readonly totalBytes: number;
 }
 
-export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns, taskLogCapacity }: SlotSize): SlotOffsets {
+export function slotOffsets(size: SlotSize): SlotOffsets {
+  const { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity, isScored } = size;
   const recordBytes = RECORD_HEAD_BYTES + jsonCapacity;
   const records = SLOT_CONTROL_BYTES + 2 * NOTE_BYTES;
   const ringTimes = records + 2 * recordBytes;
@@ -334,9 +372,15 @@ export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns, taskLog
   const usages = ringMonotonic + columnBytes;
   const ringAnomaly = usages + RING_USAGES.length * columnBytes;
   const ringTasks = ringAnomaly + columnBytes;
-  const metrics = roundUp(ringTasks + columnBytes, NUMBER_BYTES);
+  const causeBytes = isScored ? columnBytes : 0;
+  const ringCause = ringTasks + columnBytes;
+  const ringUsual = ringCause + causeBytes;
+  const metrics = roundUp(ringUsual + causeBytes, NUMBER_BYTES);
   const metricKeys = metrics + metricColumns * ringCapacity * NUMBER_BYTES;
   const taskLog = roundUp(metricKeys + metricColumns * METRIC_KEY_BYTES, NUMBER_BYTES);
+  const score = roundUp(taskLog + taskLogCapacity, CACHE_LINE_BYTES);
+  const keptState = score + 2 * SCORE_BYTES;
+  const states = keptState + STATE_BYTES;
   return {
     note: [SLOT_CONTROL_BYTES, SLOT_CONTROL_BYTES + NOTE_BYTES],
     noteText: [
@@ -350,10 +394,15 @@ export function slotOffsets({ jsonCapacity, ringCapacity, metricColumns, taskLog
     ringUsages: RING_USAGES.map((_, column) => usages + column * columnBytes),
     ringAnomaly,
     ringTasks,
+    ringCause,
+    ringUsual,
     ringMetrics: Array.from({ length: metricColumns }, (_, column) => metrics + column * ringCapacity * NUMBER_BYTES),
     metricKeys,
     taskLog,
-    totalBytes: roundUp(taskLog + taskLogCapacity, CACHE_LINE_BYTES),
+    score: [score, score + SCORE_BYTES],
+    keptState,
+    states,
+    totalBytes: isScored ? roundUp(states + stateCount(size) * STATE_BYTES, CACHE_LINE_BYTES) : score,
   };
 }
 
@@ -361,13 +410,21 @@ export function slotBytes(size: SlotSize): number {
   return slotOffsets(size).totalBytes;
 }
 
-/** The parts of a slot that are counted against RING_MEMORY. */
-export type RingSize = Pick<SlotSize, 'ringCapacity' | 'metricColumns'> & Partial<Pick<SlotSize, 'taskLogCapacity'>>;
+/** Metrics with a state, see score-writer.ts. */
+export function stateCount({ metricColumns }: Pick<SlotSize, 'metricColumns'>): number {
+  return RING_USAGES.length + metricColumns;
+}
 
-/** What its samples and its task log take. */
-export function ringBytes({ ringCapacity, metricColumns, taskLogCapacity = 0 }: RingSize): number {
-  const sampleBytes = NUMBER_BYTES + (RING_USAGES.length + 3) * WORD_BYTES + metricColumns * NUMBER_BYTES;
-  return ringCapacity * sampleBytes + metricColumns * METRIC_KEY_BYTES + taskLogCapacity;
+/** The parts of a slot that are counted against RING_MEMORY. */
+export type RingSize = Pick<SlotSize, 'ringCapacity' | 'metricColumns'> &
+  Partial<Pick<SlotSize, 'taskLogCapacity' | 'isScored'>>;
+
+/** What its samples, the states of its metrics and its task log take. */
+export function ringBytes({ ringCapacity, metricColumns, taskLogCapacity = 0, isScored = false }: RingSize): number {
+  const words = RING_USAGES.length + 3 + (isScored ? 2 : 0);
+  const sampleBytes = NUMBER_BYTES + words * WORD_BYTES + metricColumns * NUMBER_BYTES;
+  const columnBytes = METRIC_KEY_BYTES + (isScored ? STATE_BYTES : 0);
+  return ringCapacity * sampleBytes + metricColumns * columnBytes + taskLogCapacity;
 }
 
 /** Room for four tasks and a few metrics; larger records make the slot grow. */
@@ -425,6 +482,8 @@ assertLayout(RowWord.lost + FAULT_CAUSES.length === RowWord.lane, 'causes of los
 assertDistinct(SlotWord, SLOT_CONTROL_BYTES / WORD_BYTES, 'slot words');
 assertDistinct(NoteNumber, NOTE_NUMBER_COUNT, 'note numbers');
 assertDistinct(RecordNumber, RECORD_NUMBER_COUNT, 'record numbers');
+assertDistinct(ScoreNumber, SCORE_NUMBERS, 'score numbers');
+assertLayout(STATE_BYTES <= 64, 'the state of a metric takes more than 64 bytes');
 assertLayout(RECORD_HEAD_BYTES % CACHE_LINE_BYTES === 0, 'the JSON of a record does not start on a cache line');
 for (const offsets of [
   slotOffsets({
@@ -432,6 +491,7 @@ for (const offsets of [
     ringCapacity: 4,
     metricColumns: 4,
     taskLogCapacity: 1024,
+    isScored: true,
   }),
 ]) {
   assertLayout(
@@ -440,6 +500,7 @@ for (const offsets of [
   );
   assertLayout(offsets.ringTimes % NUMBER_BYTES === 0, 'the ring is not aligned');
   assertLayout(offsets.taskLog % NUMBER_BYTES === 0, 'the task log is not aligned');
+  assertLayout(offsets.score[0] % CACHE_LINE_BYTES === 0, 'a score is not on a cache line');
   assertLayout(
     offsets.ringMetrics.every((offset) => offset % NUMBER_BYTES === 0),
     'a column of a metric is not aligned',

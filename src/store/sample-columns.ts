@@ -15,6 +15,7 @@ const PLAIN_COLUMNS = [
   'gpuUsage',
   'runningTasks',
   'anomalyScore',
+  'usual',
 ] as const;
 
 /** As history names them. Reading one takes longer than all the rest of a sample: see shortest-decimal.ts. */
@@ -44,6 +45,10 @@ export class SampleColumns {
   runningTasks = new Float64Array(FIRST_ROOM);
   /** NaN: there is none. */
   anomalyScore = new Float64Array(FIRST_ROOM);
+  /** Why, see score-cause.ts; 0: there is no cause. With `metricKeys` for `namedCause`. */
+  causes = new Int32Array(FIRST_ROOM);
+  /** What was usual for the metric of the cause; undefined without a cause. */
+  usual = new Float64Array(FIRST_ROOM);
   /**
    * Keys of the worker's other metrics (`metrics.<name>`, `gpus.<index>.<field>`), with a column for each; NaN: the sample lacks the
    * metric. There may be more columns than keys: they are of other workers.
@@ -65,6 +70,7 @@ export class SampleColumns {
     if (count <= this.flags.length) return;
     for (const name of PLAIN_COLUMNS) this[name] = new Float64Array(room);
     this.flags = new Uint8Array(room);
+    this.causes = new Int32Array(room);
   }
 
   /** Room that its arrays take, in bytes. */
@@ -92,6 +98,7 @@ export class SampleColumns {
     this.from = this.to;
     for (const name of PLAIN_COLUMNS) this[name] = new Float64Array(0);
     this.flags = new Uint8Array(0);
+    this.causes = new Int32Array(0);
     this.metrics.length = 0;
     this.metricKeys = [];
   }
@@ -103,8 +110,8 @@ export class SampleColumns {
     this.from = (this.from + count) >>> 0;
   }
 
-  #columns(): readonly (Float64Array | Uint8Array)[] {
+  #columns(): readonly (Float64Array | Uint8Array | Int32Array)[] {
     const plain = PLAIN_COLUMNS.map((name) => this[name]);
-    return [this.flags, ...plain, ...this.metrics.slice(0, this.metricKeys.length)];
+    return [this.flags, this.causes, ...plain, ...this.metrics.slice(0, this.metricKeys.length)];
   }
 }

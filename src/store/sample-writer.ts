@@ -31,6 +31,7 @@ import {
   WORD_BYTES,
 } from './layout.ts';
 import type { RecordAllowance } from './record-allowance.ts';
+import { NO_SCORE, type SampleScore, type ScoreWriter } from './score-writer.ts';
 import { metricKeysIn, type SlotViews } from './slot-memory.ts';
 import { metricColumnsFor, ringAfter, SHRINK_EVERY_MS, shortenedRing } from './slot-ring.ts';
 
@@ -63,9 +64,11 @@ export class SampleWriter {
   /** Devices of the current heartbeat, and what they report. */
   #gpus: readonly GpuUsage[] | undefined;
   #deviceMetrics: ReadonlyMap<DeviceMetric, number> = NO_COLUMNS;
+  readonly #scores: ScoreWriter;
 
-  constructor(slot: SlotViews) {
+  constructor(slot: SlotViews, scores: ScoreWriter) {
     this.#slot = slot;
+    this.#scores = scores;
     for (const key of metricKeysIn(slot)) this.#know(key);
   }
 
@@ -85,10 +88,10 @@ export class SampleWriter {
       { ringCapacity: size.ringCapacity, metricColumns },
       { ringCapacity, metricColumns: size.metricColumns },
     ];
-    return wanted.find((ring) => ringBytes(ring) <= mostBytes) ?? size;
+    return wanted.find((ring) => ringBytes({ ...ring, isScored: size.isScored }) <= mostBytes) ?? size;
   }
 
-  /** Moves to another memory, with as many of the newest samples as fit. */
+  /** Moves to another memory, with as many of the newest samples as fit, and with the scores. */
   move(to: SlotViews): void {
     const from = this.#slot;
     const applied = Atomics.load(from.control, SlotWord.applied);
@@ -111,6 +114,7 @@ export class SampleWriter {
     for (const [index, source] of wordColumns(from).entries()) {
       copyRing(from.control, to.control, source, words[index] as number, WORD_BYTES);
     }
+    this.#scores.move(to, kept, first, applied);
 
     function copyRing<A extends Float64Array | Int32Array>(
       source: A,
@@ -146,7 +150,7 @@ export class SampleWriter {
   }
 
   /** Writes the rest of the sample. @param record index of the first number of its record */
-  write(record: number): void {
+  write(record: number, scored: Readonly<SampleScore> = NO_SCORE): void {
     const { control, floats, numbers, offsets, size } = this.#slot;
     if (size.ringCapacity === 0) return;
     const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
@@ -159,7 +163,11 @@ export class SampleWriter {
       const at = (offsets.ringUsages[column] as number) / WORD_BYTES + index;
       floats[at] = numbers[record + RecordNumber[name]] as number;
     }
-    floats[offsets.ringAnomaly / WORD_BYTES + index] = Number.NaN;
+    floats[offsets.ringAnomaly / WORD_BYTES + index] = scored.score;
+    if (size.isScored) {
+      control[offsets.ringCause / WORD_BYTES + index] = scored.cause;
+      floats[offsets.ringUsual / WORD_BYTES + index] = scored.usual;
+    }
     const tasks = numbers[record + RecordNumber.runningTasks] as number;
     const flags = numbers[record + RecordNumber.sampleFlags] as number;
     control[offsets.ringTasks / WORD_BYTES + index] = tasks | (flags << RING_TASK_BITS);
@@ -314,6 +322,7 @@ function isShort(name: string): boolean {
 }
 
 /** Offsets of the columns of 32 bits. */
-function wordColumns({ offsets }: SlotViews): readonly number[] {
-  return [offsets.ringMonotonic, ...offsets.ringUsages, offsets.ringAnomaly, offsets.ringTasks];
+function wordColumns({ offsets, size }: SlotViews): readonly number[] {
+  const ofScores = size.isScored ? [offsets.ringCause, offsets.ringUsual] : [];
+  return [offsets.ringMonotonic, ...offsets.ringUsages, offsets.ringAnomaly, offsets.ringTasks, ...ofScores];
 }

@@ -12,7 +12,7 @@
 
 import { beginRead, currentCopy, isWhole, MAX_READ_TRIES } from './double-buffer.ts';
 import { RecordNumber, SlotWord } from './layout.ts';
-import { allocateSlot, type SlotMemory, viewSlot } from './slot-memory.ts';
+import { allocateSlot, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { taskLogEndIn } from './task-log.ts';
 
 export function copiedSlot(memory: SlotMemory): SlotMemory {
@@ -35,7 +35,8 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
   copyTwin(old.control, SlotWord.recordGeneration, (from) => {
     old.bytes.copy(copy.bytes, copy.offsets.record[0], offsets.record[from], offsets.record[from] + recordBytes);
   });
-  old.bytes.copy(copy.bytes, copy.offsets.ringTimes, old.offsets.ringTimes);
+  old.bytes.copy(copy.bytes, copy.offsets.ringTimes, offsets.ringTimes, offsets.score[0]);
+  if (old.size.isScored) copyScores(old, copy);
   // A later look than the copying: what is behind this floor was not overwritten meanwhile. It may be beyond the end that was copied.
   const { position: end } = taskLogEndIn(copy, 0);
   const floor = Atomics.add(old.control, SlotWord.taskLogFloor, 0);
@@ -50,6 +51,22 @@ export function copiedSlot(memory: SlotMemory): SlotMemory {
     Atomics.store(copy.control, SlotWord.applied, (appliedIndex - 1) | 0);
   }
   return copy.memory;
+}
+
+/**
+ * States are not copied while one of them changes: the copy then begins to learn anew. A thread that was stopped within such a change
+ * must have been interrupted within less than a microsecond.
+ */
+function copyScores(old: SlotViews, copy: SlotViews): void {
+  const { offsets } = old;
+  const scoreBytes = offsets.score[1] - offsets.score[0];
+  copyTwin(old.control, SlotWord.scoreGeneration, (from) => {
+    old.bytes.copy(copy.bytes, copy.offsets.score[0], offsets.score[from], offsets.score[from] + scoreBytes);
+  });
+  const generation = Atomics.load(old.control, SlotWord.stateGeneration);
+  old.bytes.copy(copy.bytes, copy.offsets.keptState, offsets.keptState);
+  const isChanging = (generation & 1) === 1 || Atomics.add(old.control, SlotWord.stateGeneration, 0) !== generation;
+  if (isChanging) copy.bytes.fill(0, copy.offsets.keptState);
 }
 
 /** Generation 0 makes copy 0 the current one. */

@@ -60,6 +60,7 @@ export function allocateSlot(size: SlotSize): SlotViews {
   Atomics.store(control, SlotWord.ringCapacity, size.ringCapacity);
   Atomics.store(control, SlotWord.metricColumns, size.metricColumns);
   Atomics.store(control, SlotWord.taskLogCapacity, size.taskLogCapacity);
+  Atomics.store(control, SlotWord.isScored, size.isScored ? 1 : 0);
   return viewSlot(memory);
 }
 
@@ -90,8 +91,11 @@ export function successorProblem(memory: unknown, old: SlotMemory, maxBytes: num
   if (keys < 0 || keys > metricColumns) return 'it has more metric keys than columns';
   const taskLogCapacity = Atomics.load(control, SlotWord.taskLogCapacity);
   if (!isTaskLogCapacity(taskLogCapacity)) return 'its task log has an invalid size';
-  const size = { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity };
-  if (isSameSize(size, viewSlot(old).size)) return `it has ${byteLength} bytes as before, expected another size`;
+  const { size: oldSize } = viewSlot(old);
+  const isScored = Atomics.load(control, SlotWord.isScored) === 1;
+  if (isScored !== oldSize.isScored) return 'its samples are scored, or not, other than before';
+  const size = { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity, isScored };
+  if (isSameSize(size, oldSize)) return `it has ${byteLength} bytes as before, expected another size`;
   const expectedBytes = jsonCapacity > 0 ? slotOffsets(size).totalBytes : undefined;
   return byteLength === expectedBytes ? undefined : 'its size contradicts its header';
 }
@@ -101,7 +105,8 @@ export function isSameSize(one: SlotSize, other: SlotSize): boolean {
     one.jsonCapacity === other.jsonCapacity &&
     one.ringCapacity === other.ringCapacity &&
     one.metricColumns === other.metricColumns &&
-    one.taskLogCapacity === other.taskLogCapacity
+    one.taskLogCapacity === other.taskLogCapacity &&
+    one.isScored === other.isScored
   );
 }
 
@@ -119,10 +124,11 @@ function shapeOf(control: Int32Array): SlotShape {
   const ringCapacity = Atomics.load(control, SlotWord.ringCapacity);
   const metricColumns = Atomics.load(control, SlotWord.metricColumns);
   const taskLogCapacity = Atomics.load(control, SlotWord.taskLogCapacity);
-  const key = `${jsonCapacity} ${ringCapacity} ${metricColumns} ${taskLogCapacity}`;
+  const isScored = Atomics.load(control, SlotWord.isScored) === 1;
+  const key = `${jsonCapacity} ${ringCapacity} ${metricColumns} ${taskLogCapacity} ${isScored}`;
   const known = shapes.get(key);
   if (known !== undefined) return known;
-  const size = { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity };
+  const size = { jsonCapacity, ringCapacity, metricColumns, taskLogCapacity, isScored };
   const shape = { size, offsets: slotOffsets(size) };
   if (shapes.size === MOST_SHAPES) shapes.clear();
   shapes.set(key, shape);

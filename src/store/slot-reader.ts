@@ -3,6 +3,7 @@
  * may be a moment behind, and reads only the worker whose slot the memory was when the reader was created
  * (slot-shelf.ts).
  */
+import type { AnomalyReason } from '../model/anomaly/reason.ts';
 import { REJECTION_CAUSES, type RejectionCause } from '../model/lanes.ts';
 import { BEHIND_TASKS_BEGIN } from '../model/record-json.ts';
 import { SampleFlag } from '../model/sample-flags.ts';
@@ -14,12 +15,14 @@ import {
   NUMBER_BYTES,
   RecordNumber,
   RING_TASK_BITS,
+  ScoreNumber,
   type SlotSize,
   SlotWord,
   WORD_BYTES,
 } from './layout.ts';
 import { tasksInHead } from './record-tasks.ts';
 import { type SampleColumns, USAGE_KEYS } from './sample-columns.ts';
+import { type NamedCause, namedCause } from './score-cause.ts';
 import { shortestDecimal } from './shortest-decimal.ts';
 import { metricKeysIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
@@ -53,6 +56,16 @@ export interface TasksNow {
   readonly receivedUnixMs: number;
   readonly tasks: readonly RunningTask[];
   readonly end: TaskLogEnd;
+}
+
+/** How unusual a sample is. */
+export interface SlotScore {
+  /** When the sample was received. */
+  readonly receivedUnixMs: number;
+  /** 0: as usual; 1: certainly not. In hundredths. */
+  readonly score: number;
+  /** Of a score of at least 0.5. */
+  readonly cause: (AnomalyReason & NamedCause) | undefined;
 }
 
 export interface SlotCounts {
@@ -348,6 +361,28 @@ export class SlotReader {
     return Atomics.load(this.#slot.control, SlotWord.applied) >>> 0;
   }
 
+  /** How unusual its newest scored sample is; undefined: nothing was scored yet, or samples are not scored. */
+  get score(): SlotScore | undefined {
+    const { numbers, offsets, size } = this.#slot;
+    if (!size.isScored) return undefined;
+    const { appliedIndex, cause, usual, ratio, value, ...shown } = this.#readWhole(SlotWord.scoreGeneration, (copy) => {
+      const at = offsets.score[copy] / NUMBER_BYTES;
+      return {
+        appliedIndex: numbers[at + ScoreNumber.appliedIndex] as number,
+        receivedUnixMs: numbers[at + ScoreNumber.receivedUnixMs] as number,
+        score: numbers[at + ScoreNumber.score] as number,
+        cause: numbers[at + ScoreNumber.cause] as number,
+        usual: numbers[at + ScoreNumber.usual] as number,
+        ratio: numbers[at + ScoreNumber.ratio] as number,
+        value: numbers[at + ScoreNumber.value] as number,
+      };
+    });
+    // The memory is not trusted.
+    if (appliedIndex === 0 || !(shown.score >= 0 && shown.score <= 1)) return undefined;
+    const known = namedCause(cause, this.metricKeys);
+    return { ...shown, cause: known && { ...known, usual, ratio, value } };
+  }
+
   /** How many samples can be copied at most. */
   get sampleCapacity(): number {
     return Math.max(0, this.#slot.size.ringCapacity - 1);
@@ -386,6 +421,16 @@ export class SlotReader {
       const values = usages[at] as Float64Array;
       for (let n = 0; n < count; n++) values[n] = shortestDecimal(floats[from + ((first + n) & mask)] as number);
     }
+    if (size.isScored && into.usages?.has('anomaly_score') !== false) {
+      const causeAt = offsets.ringCause / WORD_BYTES;
+      const usualAt = offsets.ringUsual / WORD_BYTES;
+      for (let n = 0; n < count; n++) {
+        const index = (first + n) & mask;
+        const cause = control[causeAt + index] as number;
+        into.causes[n] = cause;
+        if (cause !== 0) into.usual[n] = shortestDecimal(floats[usualAt + index] as number);
+      }
+    } else into.causes.fill(0, 0, count);
     for (let column = 0; column < into.metricKeys.length; column++) {
       const from = (offsets.ringMetrics[column] as number) / NUMBER_BYTES;
       const values = into.metrics[column] as Float64Array;

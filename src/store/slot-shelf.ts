@@ -7,8 +7,8 @@
  * as another's. Main does, in this order:
  *
  *     L  releases the worker's row of the board
- *     R  gives the memory to the next worker: `begin` of a record, `begin` of a note; tenancy + 1; counters to zero;
- *        writes the empty record and note to the copies that are not current; `end` of both
+ *     R  gives the memory to the next worker: `begin` of a record, a note and a score; tenancy + 1; counters to zero;
+ *        writes the empty ones to the copies that are not current; zeroes the states of metrics; `end` of all three
  *
  * A reader: A attaches and remembers the tenancy; B checks on the board whether the row is still the worker's, and
  * gives up if not; C reads. All of these are Atomics, so that they have one total order:
@@ -29,8 +29,10 @@ import {
   jsonCapacityFor,
   LEAST_JSON_CAPACITY,
   NOTE_NUMBER_COUNT,
+  NUMBER_BYTES,
   RECORD_NUMBERS_WITH_PROGRESS,
   RecordNumber,
+  SCORE_NUMBERS,
   type SlotSize,
   SlotWord,
 } from './layout.ts';
@@ -60,6 +62,7 @@ const COUNTS = [
   SlotWord.metricsLeftOut,
   SlotWord.columnsWanted,
   SlotWord.taskLogFloor,
+  SlotWord.stateGeneration,
 ];
 
 interface Kept {
@@ -120,10 +123,12 @@ export class SlotShelf {
 
 /** Step R. */
 function handedOver(memory: SlotMemory, json: Buffer): SlotMemory {
-  const { control, numbers, bytes, offsets } = viewSlot(memory);
-  for (const word of [SlotWord.recordGeneration, SlotWord.noteGeneration]) mendWrite(control, word);
+  const { control, numbers, bytes, offsets, size } = viewSlot(memory);
+  const words = [SlotWord.recordGeneration, SlotWord.noteGeneration, SlotWord.scoreGeneration];
+  for (const word of words) mendWrite(control, word);
   const record = beginWrite(control, SlotWord.recordGeneration);
   const note = beginWrite(control, SlotWord.noteGeneration);
+  const score = beginWrite(control, SlotWord.scoreGeneration);
   Atomics.add(control, SlotWord.tenancy, 1);
   for (const word of COUNTS) Atomics.store(control, word, 0);
   const recordAt = offsets.record[record] / 8;
@@ -132,6 +137,12 @@ function handedOver(memory: SlotMemory, json: Buffer): SlotMemory {
   json.copy(bytes, offsets.json[record]);
   const noteAt = offsets.note[note] / 8;
   numbers.fill(0, noteAt, noteAt + NOTE_NUMBER_COUNT);
+  if (size.isScored) {
+    const scoreAt = offsets.score[score] / NUMBER_BYTES;
+    numbers.fill(0, scoreAt, scoreAt + SCORE_NUMBERS);
+    bytes.fill(0, offsets.keptState);
+  }
+  endWrite(control, SlotWord.scoreGeneration);
   endWrite(control, SlotWord.noteGeneration);
   endWrite(control, SlotWord.recordGeneration);
   return memory;

@@ -25,6 +25,7 @@ import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
 import { type RecordTasks, recordTasksIn } from './record-tasks.ts';
 import { type Measured, NOTHING_MEASURED, SampleWriter } from './sample-writer.ts';
+import { NO_SCORE, type SampleScore, ScoreWriter } from './score-writer.ts';
 import { allocateSlot, isSameSize, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
@@ -71,14 +72,16 @@ const RESTORED_ORDINAL = -1;
 /**
  * Allocates a slot for a new worker, with an all-zero record or one kept by an earlier master. Called before other
  * threads see the memory. A restored record is neither counted as applied nor a sample.
+ * @param isScored whether its samples are scored, and so those of all slots that follow it
  */
-export function newSlot(workerId: string, ringCapacity = 0, restored?: RestoredRecord): SlotMemory {
+export function newSlot(workerId: string, ringCapacity = 0, restored?: RestoredRecord, isScored = false): SlotMemory {
   const json = Buffer.from(restored?.json ?? emptyRecordJsonHead(workerId));
   const slot = allocateSlot({
     jsonCapacity: jsonCapacityFor(json.length),
     ringCapacity,
     metricColumns: 0,
     taskLogCapacity: 0,
+    isScored,
   });
   json.copy(slot.bytes, slot.offsets.json[0]);
   const { numbers } = slot;
@@ -107,6 +110,7 @@ export class SlotWriter {
   #slot: SlotViews;
   readonly #countedAt: CountedAt | undefined;
   readonly #samples: SampleWriter;
+  readonly #scores: ScoreWriter;
   readonly #taskLog: TaskLogWriter;
   /** Position of the tasks in the JSON of the last published record. */
   #tasks: { from: number; readonly bytes: number } | undefined;
@@ -120,7 +124,8 @@ export class SlotWriter {
   constructor(memory: SlotMemory, countedAt?: CountedAt) {
     this.#slot = viewSlot(memory);
     this.#countedAt = countedAt;
-    this.#samples = new SampleWriter(this.#slot);
+    this.#scores = new ScoreWriter(this.#slot);
+    this.#samples = new SampleWriter(this.#slot, this.#scores);
     this.#taskLog = new TaskLogWriter(this.#slot);
   }
 
@@ -140,13 +145,14 @@ export class SlotWriter {
     const { control } = this.#slot;
     const isRecordMoved = mendWrite(control, SlotWord.recordGeneration);
     const isNoteMoved = mendWrite(control, SlotWord.noteGeneration);
-    const isMoved = isRecordMoved || isNoteMoved;
+    const isScoreMoved = this.#scores.mend();
+    const isMoved = isRecordMoved || isNoteMoved || isScoreMoved;
     const taken = Atomics.load(control, SlotWord.taken);
     if (Atomics.load(control, SlotWord.finished) === taken) return isMoved;
     const record = this.#recordAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration)));
     if (this.#number(record, RecordNumber.ordinal) === taken) {
       if (Atomics.load(control, SlotWord.applied) !== this.#number(record, RecordNumber.appliedIndex)) {
-        this.#appendSample(record);
+        this.#appendSample(record, NO_SCORE);
       }
       Atomics.store(control, SlotWord.finished, taken);
       return true;
@@ -199,7 +205,7 @@ export class SlotWriter {
     const taskLogCapacity = this.#taskLog.capacityFor(events, receivedMonotonicMs, allowance);
     const isSame = jsonCapacity === before.size.jsonCapacity && taskLogCapacity === before.size.taskLogCapacity;
     if (ring === before.size && isSame) return undefined;
-    const size = { ...ring, jsonCapacity, taskLogCapacity };
+    const size = { ...ring, jsonCapacity, taskLogCapacity, isScored: before.size.isScored };
     if (isSameSize(size, before.size)) return undefined;
     this.#slot = resized(before, size);
     this.#samples.move(this.#slot);
@@ -227,7 +233,7 @@ export class SlotWriter {
   }
 
   /**
-   * Publishes the record of the current heartbeat and appends its sample. Makes room without limits, unless {@link
+   * Publishes the record of the current heartbeat, then scores its sample and appends it. Makes room without limits, unless {@link
    * makeRoom} has made it.
    * @param json a whole string, or parts; tasks that are left out are copied from this writer's last record
    * @param progress progress of its tasks, see slot-progress.ts
@@ -275,7 +281,7 @@ export class SlotWriter {
     numbers[record + RecordNumber.jsonBytes] = this.#writeJson(copy, before, tasks, after);
     endWrite(control, SlotWord.recordGeneration);
     this.#taskLog.published();
-    this.#appendSample(record);
+    this.#appendSample(record, this.#scores.score(record));
     Atomics.store(control, SlotWord.finished, values.ordinal);
     this.#count();
     if (this.#before === undefined) return undefined;
@@ -360,8 +366,8 @@ export class SlotWriter {
   }
 
   /** The increment of `applied` publishes the sample. */
-  #appendSample(record: number): void {
-    this.#samples.write(record);
+  #appendSample(record: number, scored: Readonly<SampleScore>): void {
+    this.#samples.write(record, scored);
     Atomics.add(this.#slot.control, SlotWord.applied, 1);
   }
 }

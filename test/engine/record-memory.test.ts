@@ -75,6 +75,7 @@ const withRoom = (bytes: number) => ({
   ringCapacity: 4,
   metricColumns: 0,
   taskLogCapacity: 0,
+  isScored: false,
 });
 
 test('the budget is an eighth of the memory, within limits', () => {

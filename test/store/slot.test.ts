@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
+import { STATE_BYTES } from '../../src/model/anomaly/state.ts';
 import { recordJsonHead } from '../../src/model/record-json.ts';
 import { jsonCapacityFor, NoteNumber, RecordNumber, slotOffsets } from '../../src/store/layout.ts';
 import { copiedSlot } from '../../src/store/slot-copy.ts';
@@ -109,6 +110,7 @@ test.each([-1, 2 ** 31, 0.5, Number.NaN, Number.POSITIVE_INFINITY])('a length of
     ringCapacity: 4,
     metricColumns: 0,
     taskLogCapacity: 0,
+    isScored: false,
   });
   for (const at of note) numbers[at / 8 + NoteNumber.textBytes] = length;
   for (const at of record) numbers[at / 8 + RecordNumber.jsonBytes] = length;
@@ -168,10 +170,11 @@ test('no two parts of a slot overlap, whatever its size', () => {
       fc.integer({ min: 0, max: 12 }),
       fc.constantFrom(0, 4, 64),
       fc.constantFrom(0, 1024, 65_536),
-      (lines, rings, metricColumns, taskLogCapacity) => {
+      fc.boolean(),
+      (lines, rings, metricColumns, taskLogCapacity, isScored) => {
         const ringCapacity = rings === 0 ? 0 : 2 ** rings;
         const jsonCapacity = lines * 64;
-        const offsets = slotOffsets({ jsonCapacity, ringCapacity, metricColumns, taskLogCapacity });
+        const offsets = slotOffsets({ jsonCapacity, ringCapacity, metricColumns, taskLogCapacity, isScored });
         const parts: [number, number][] = [
           [0, 256],
           ...offsets.note.map((at): [number, number] => [at, 256]),
@@ -186,8 +189,17 @@ test('no two parts of a slot overlap, whatever its size', () => {
           [offsets.metricKeys, metricColumns * 136],
           [offsets.taskLog, taskLogCapacity],
         ];
+        if (isScored) {
+          parts.push(
+            [offsets.ringCause, ringCapacity * 4],
+            [offsets.ringUsual, ringCapacity * 4],
+            ...offsets.score.map((at): [number, number] => [at, 64]),
+            [offsets.keptState, STATE_BYTES],
+            [offsets.states, (4 + metricColumns) * STATE_BYTES],
+          );
+        }
         let end = 0;
-        for (const [at, bytes] of parts.sort((a, b) => a[0] - b[0])) {
+        for (const [at, bytes] of parts.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
           expect(at).toBeGreaterThanOrEqual(end);
           end = at + bytes;
         }

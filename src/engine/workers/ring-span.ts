@@ -23,6 +23,7 @@ export interface RingOfWorker {
   readonly columnsWanted: number;
   /** Its task log, which stays as it is. */
   readonly taskLogCapacity?: number;
+  readonly isScored?: boolean;
   /** Mean time between two samples; undefined: the worker sends none now, and its ring stays as it is. */
   readonly periodMs: number | undefined;
 }
@@ -37,12 +38,13 @@ export function spanSteps(wantedMs: number): readonly number[] {
 
 /** Adds to each step's demand, in bytes, what the worker's ring will take then. */
 export function addDemand(demand: Float64Array, steps: readonly number[], ring: RingOfWorker): void {
-  const { ringCapacity, taskLogCapacity = 0, periodMs } = ring;
+  const { ringCapacity, taskLogCapacity = 0, isScored = false, periodMs } = ring;
   const metricColumns = Math.max(ring.metricColumns, ring.columnsWanted);
   for (let step = 0; step < steps.length; step++) {
     const capacity =
       periodMs === undefined ? ringCapacity : settledRing(ringCapacity, periodMs, steps[step] as number, step > 0);
-    demand[step] = (demand[step] as number) + ringBytes({ ringCapacity: capacity, metricColumns, taskLogCapacity });
+    const settled = { ringCapacity: capacity, metricColumns, taskLogCapacity, isScored };
+    demand[step] = (demand[step] as number) + ringBytes(settled);
   }
 }
 

@@ -28,6 +28,8 @@ export interface SlotKeeperOptions {
   readonly sampleSpanMs: number;
   /** Maximum number of columns of one worker for metrics that not every worker has. */
   readonly metricColumns: number;
+  /** Whether samples are scored. */
+  readonly isScored: boolean;
   /** The interval at which new workers send. */
   readonly intervalMs: number;
   /** Called when rings have to shorten for lack of memory, and when they are as long as wanted again. */
@@ -51,6 +53,7 @@ export class SlotKeeper {
   /** Whether samples are drained, so that the reader must know when a worker's last ones can be. */
   readonly keepsSamples: boolean;
   readonly #ringCapacity: number;
+  readonly #isScored: boolean;
   readonly #roster: Roster;
   readonly #clock: Clock;
   readonly #shelf: SlotShelf;
@@ -61,6 +64,7 @@ export class SlotKeeper {
   constructor(options: SlotKeeperOptions) {
     const { budgetBytes, maxRecordBytes, sampleSpanMs, metricColumns, intervalMs, roster, clock } = options;
     this.#ringCapacity = firstRingCapacity(sampleSpanMs, intervalMs);
+    this.#isScored = options.isScored;
     this.#roster = roster;
     this.#clock = clock;
     this.keepsSamples = sampleSpanMs > 0;
@@ -89,6 +93,7 @@ export class SlotKeeper {
           ringCapacity: slot.size.ringCapacity,
           metricColumns: slot.size.metricColumns,
           taskLogCapacity: slot.size.taskLogCapacity,
+          isScored: slot.size.isScored,
           columnsWanted: slot.columnsWanted,
           periodMs: isAbsent ? undefined : (slot.samplePeriodMs ?? options.intervalOf(entry)),
         };
@@ -156,10 +161,11 @@ export class SlotKeeper {
   #make(workerId: string, values: SavedValues | undefined): SlotMemory {
     if (values !== undefined) {
       const { json, lastUpdateS } = values;
-      return newSlot(workerId, this.#ringCapacity, { json, receivedUnixMs: lastUpdateS * 1000 });
+      const restored = { json, receivedUnixMs: lastUpdateS * 1000 };
+      return newSlot(workerId, this.#ringCapacity, restored, this.#isScored);
     }
     const reused = this.#shelf.take(workerId, this.#clock.monotonicMs());
-    if (reused === undefined) return newSlot(workerId, this.#ringCapacity);
+    if (reused === undefined) return newSlot(workerId, this.#ringCapacity, undefined, this.#isScored);
     this.rings.removed(viewSlot(reused).size);
     return reused;
   }
