@@ -31,6 +31,7 @@ export const BUNDLED_THREADS = [
   'http/history/thread',
   'http/metrics/thread',
   'metrics/export/thread',
+  'app/alerts/thread',
   'agent/thread',
 ];
 

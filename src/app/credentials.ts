@@ -34,8 +34,8 @@ export function needsIdentity({ workerAuth, workerTokensFile, tlsClientCa }: Mas
 
 /** Whether there are any files for `reload` to read. */
 export function hasReloadableFiles(config: MasterConfig): boolean {
-  const { tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile } = config;
-  const paths = [tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile];
+  const { tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile, alerts, alertRules } = config;
+  const paths = [tlsCert, introduceTlsCa, workerTokensFile, apiTokensFile, alerts === 'on' ? alertRules : undefined];
   return paths.some((path) => path !== undefined) || hasExportFiles(config);
 }
 

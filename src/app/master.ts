@@ -1,5 +1,6 @@
 /** The composition root of a master: creates and connects all parts, and stops them in reverse. */
 
+import type { AlertsHost } from '../alerts/host.ts';
 import { isLoopback } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { ringTimeMs } from '../config/ring-time.ts';
@@ -25,6 +26,7 @@ import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
 import { RpcServer } from '../rpc/server.ts';
+import { alertsOf, linkBase, makeAlerts, reloadableRules } from './alerts.ts';
 import { obey } from './commands.ts';
 import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { DataDirectory } from './data-directory.ts';
@@ -65,14 +67,16 @@ async function start(
   lifecycle: Lifecycle,
 ): Promise<RunningMaster> {
   watchWorkingDirectory({ logger, clock }, lifecycle);
-  const [tls, workerTokens, apiTokens, introducerCa, historySettings, exportSettings] = await allOrProblems([
-    readTls(config),
-    needsIdentity(config) ? readWorkerTokens(config) : undefined,
-    readApiTokens(config),
-    readIntroducerCa(config),
-    historySettingsOf(config),
-    exportSettingsOf(config),
-  ]);
+  const [tls, workerTokens, apiTokens, introducerCa, historySettings, exportSettings, alertsStart] =
+    await allOrProblems([
+      readTls(config),
+      needsIdentity(config) ? readWorkerTokens(config) : undefined,
+      readApiTokens(config),
+      readIntroducerCa(config),
+      historySettingsOf(config),
+      exportSettingsOf(config),
+      alertsOf(config),
+    ]);
   const authority = workerTokens && new Authority(workerTokens, clock);
   warnOfCredentials(config, tls, { logger, clock });
   const readiness = new ReadinessTeller();
@@ -92,6 +96,7 @@ async function start(
   const failure = Promise.withResolvers<PulselaneError>();
   let history: HistoryHost | undefined;
   let exports: ExportHost | undefined;
+  let alerts: AlertsHost | undefined;
   const directory = new DataDirectory({
     dataDir: config.dataDir,
     manager,
@@ -99,6 +104,7 @@ async function start(
     onLost: (error) => {
       history?.abandon();
       exports?.abandon();
+      alerts?.abandon();
       failure.resolve(error);
     },
     clock,
@@ -173,20 +179,24 @@ async function start(
   const nodeMetrics = new NodeMetrics(clock, (metrics) => manager.publishNodeMetrics(metrics));
   lifecycle.onStop('metrics of the process', () => nodeMetrics.stop());
 
-  const operator = new Operator({ manager, introducer });
+  alerts = alertsStart && makeAlerts(alertsStart, { manager, past: historySettings?.place, clock, logger });
+  const operator = new Operator({ manager, introducer, alerts });
   const onWorkerCall = (call: RelayedCall) => rpc.relayed.answering(call);
   const historyPlace = historySettings?.place;
-  const parts = { manager, operator, onWorkerCall, secrets, readiness, history, historyPlace, exports };
+  const parts = { manager, operator, onWorkerCall, secrets, readiness, history, historyPlace, exports, alerts };
   const http = makeHttp(config, parts, { logger, clock }, lifecycle);
   // HTTP starts last: clients that reach it see a master that is ready.
   readiness.update({ phase: 'serving' });
   const httpAddress = await http?.start();
+  // Its script is half a second of work, which no client should wait for.
+  alerts?.start(config.publicUrl ?? linkBase(httpAddress, tls !== undefined));
+  lifecycle.onStop('alerts', () => alerts?.stop());
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
   const expiry = new ExpiryWatch({ clock, logger, onExpired: () => rpc.recheckCallers() });
   expiry.set('workers', watchedWorkerTokens(workerTokens ?? []));
   expiry.set('API', watchedApiTokens(secrets.tokens));
   lifecycle.onStop('expiry of tokens', expiry.start());
-  const reloadables = reloadablesOf(config, { rpc, authority, http, introducer, expiry, exports });
+  const reloadables = reloadablesOf(config, { rpc, authority, http, introducer, expiry, exports, alerts });
   let reloading = Promise.resolve();
   return {
     grpcAddress,
@@ -201,6 +211,7 @@ async function start(
     operator,
     history,
     exports,
+    alerts,
     failure: failure.promise,
     reload() {
       if (reloadables.length === 0) logger.info('nothing to reload: no files of tokens or certificates are set');
@@ -258,6 +269,8 @@ interface HttpParts extends Pick<RunningMaster, 'manager' | 'operator'> {
   readonly historyPlace: DatabasePlace | undefined;
   /** Undefined: no receiver of metrics is set. */
   readonly exports: ExportHost | undefined;
+  /** Undefined: alerts are off. */
+  readonly alerts: AlertsHost | undefined;
 }
 
 interface ReloadableParts {
@@ -269,6 +282,8 @@ interface ReloadableParts {
   readonly expiry: ExpiryWatch;
   /** Undefined: no receiver of metrics is set. */
   readonly exports: ExportHost | undefined;
+  /** Undefined: alerts are off. */
+  readonly alerts: AlertsHost | undefined;
 }
 
 function readTls(config: MasterConfig): Promise<TlsFiles | undefined> {
@@ -286,7 +301,7 @@ async function readIntroducerCa({ introduceTlsCa: path, names }: MasterConfig): 
 
 function reloadablesOf(
   config: MasterConfig,
-  { rpc, authority, http, introducer, expiry, exports }: ReloadableParts,
+  { rpc, authority, http, introducer, expiry, exports, alerts }: ReloadableParts,
 ): Reloadable[] {
   const reloadables: Reloadable[] = [];
   if (config.tlsCert !== undefined) {
@@ -321,6 +336,8 @@ function reloadablesOf(
       },
     });
   }
+  const rules = reloadableRules(alerts, config);
+  if (rules !== undefined) reloadables.push(rules);
   if (authority !== undefined && config.workerTokensFile !== undefined) {
     reloadables.push({
       name: 'the worker tokens',
@@ -364,7 +381,7 @@ function warnOfCredentials(config: MasterConfig, tls: TlsFiles | undefined, { lo
 /** Creates the HTTP host without starting it. */
 function makeHttp(
   config: MasterConfig,
-  { manager, operator, onWorkerCall, secrets, readiness, history, historyPlace, exports }: HttpParts,
+  { manager, operator, onWorkerCall, secrets, readiness, history, historyPlace, exports, alerts }: HttpParts,
   { logger, clock }: MasterContext,
   lifecycle: Lifecycle,
 ): HttpHost | undefined {
@@ -378,6 +395,7 @@ function makeHttp(
       readiness.announcement,
       ...(history === undefined ? [] : [history.announcement]),
       ...(exports === undefined ? [] : [exports.announcement]),
+      ...(alerts === undefined ? [] : alerts.announcements()),
     ],
     corsOrigins: config.corsOrigins,
     allowedHosts: config.allowedHosts,
@@ -394,6 +412,7 @@ function makeHttp(
   const stopFollowing = readiness.follow(() => http.announce([readiness.announcement]));
   history?.follow((announcement) => http.announce([announcement]));
   exports?.follow((announcement) => http.announce([announcement]));
+  alerts?.follow((announcement) => http.announce([announcement]));
   lifecycle.onStop('HTTP', async () => {
     stopListening();
     stopFollowing();

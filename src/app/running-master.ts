@@ -1,4 +1,5 @@
 /** A running master, as the CLI and tests see it. */
+import type { AlertsHost } from '../alerts/host.ts';
 import type { Address } from '../config/kinds.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { HistoryHost } from '../history/host.ts';
@@ -37,6 +38,8 @@ export interface RunningMaster {
   readonly history: Pick<HistoryHost, 'status' | 'thread'> | undefined;
   /** Undefined: no receiver of metrics is set. */
   readonly exports: Pick<ExportHost, 'receivers' | 'thread'> | undefined;
+  /** Undefined: alerts are off. */
+  readonly alerts: Pick<AlertsHost, 'status' | 'thread'> | undefined;
   /** Resolves with the reason if the master cannot continue: then stop it. */
   readonly failure: Promise<PulselaneError>;
   /**

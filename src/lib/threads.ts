@@ -28,6 +28,7 @@ export type ThreadScript =
   | 'http/history/thread'
   | 'http/metrics/thread'
   | 'metrics/export/thread'
+  | 'app/alerts/thread'
   | 'agent/thread';
 
 export interface ThreadOptions {

@@ -45,6 +45,7 @@ async function setUp(agentStop: () => Promise<void> = async () => {}) {
     operator: context.operator,
     history: undefined,
     exports: undefined,
+    alerts: undefined,
     manager,
     failure: failure.promise,
     reload: async () => void done.push('files read again'),

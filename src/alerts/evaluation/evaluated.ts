@@ -18,7 +18,7 @@ export type Verdict = 'holds' | 'fails' | 'no_data' | 'held' | 'removed' | 'erro
 export interface Evaluated {
   readonly rule: Rule;
   readonly atUnixMs: number;
-  /** Subjects for which `when` holds: of all others, only those with an alert are asked for. */
+  /** Subjects for which `when` holds; `verdictOf` is asked only of others, and only of those with an alert. */
   readonly holding: Iterable<AlertSubject>;
   /** Of `when`. */
   verdictOf(subject: AlertSubject): Verdict;
@@ -26,6 +26,8 @@ export interface Evaluated {
   clearOf(subject: AlertSubject): Verdict;
   /** What the parts of `when` are now. */
   valuesOf(subject: AlertSubject): AlertValues;
+  /** Labels of the subject that an alert gets when it begins, besides its own: a worker's `group` and labels. Default: none. */
+  labelsOf?(subject: AlertSubject): Readonly<Record<string, string>>;
   /** The rendered annotations. */
   annotationsOf(subject: AlertSubject): Readonly<Record<string, string>>;
 }

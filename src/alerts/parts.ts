@@ -1,0 +1,68 @@
+/** What the alerts thread joins: each part is made by its folder, and used by the cycle alone. */
+import type { Alert } from '../model/alert.ts';
+import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
+import type { AlertReceiverStatus, RuleFigures } from '../model/alerts-status.ts';
+import type { Silence } from '../model/silence.ts';
+import type { Announcement } from '../reading/directory.ts';
+import type { Evaluated } from './evaluation/evaluated.ts';
+import type { RuleProblem } from './rules/place.ts';
+import type { Rule, RuleSet } from './rules/rule.ts';
+import type { AlertStates, StateChanges } from './state/alert-states.ts';
+import type { Now } from './state/record.ts';
+import type { Connection } from './store/connection.ts';
+
+/** Ids of silences and alerts, and names of mute times, because of which receivers are not told. */
+export type Suppression = Pick<Alert, 'silencedBy' | 'inhibitedBy' | 'mutedBy'>;
+
+/** evaluation/ */
+export interface Evaluation {
+  /** From now on these rules. What is known of a rule with the same digest may be kept. */
+  load(rules: readonly Rule[]): void;
+  /** Evaluates these rules, all or some of those loaded, on the facts of now. Rejects only for a bug. */
+  evaluate(rules: readonly Rule[]): Promise<readonly Evaluated[]>;
+  /** Changes that the directory has already applied. */
+  announced?(items: readonly Announcement[]): void;
+  figuresOf(rule: Rule): Pick<RuleFigures, 'lastEvaluatedUnixMs' | 'evaluationMs' | 'errors' | 'lastError'>;
+  stop(): Promise<void>;
+}
+
+/** notify/ and delivery/ */
+export interface Notices {
+  load(rules: RuleSet): void;
+  /** Plans what is to be sent. Called after each evaluation, after a command that changed something, and when `dueInMs` is over. */
+  plan(changes: StateChanges, states: AlertStates, now: Now): void;
+  /** How long until time alone leads to a notification, or to another suppression; undefined: never. */
+  dueInMs(now: Now): number | undefined;
+  /** Why receivers are not told of the alert; the same until `takeShown` names it. */
+  suppressionOf(id: string): Suppression;
+  /** Alerts whose suppression has changed since the last call. */
+  takeShown(): Iterable<string>;
+  /** Takes what was stored before: once, and first, unless the file cannot be read until later. */
+  read(connection: Connection): void;
+  /** Stores what is not stored, in the transaction that stores the states. `isAll`: the file is new, so that nothing is. */
+  write(connection: Connection, isAll: boolean): void;
+  /** After the transaction: what it stored may be sent. `isStored` false: it failed, and what there is goes out from memory. */
+  written(isStored: boolean): void;
+  readonly silences: readonly Silence[];
+  readonly receivers: readonly AlertReceiverStatus[];
+  readonly maxQueued: number;
+  /** Sets or ends a silence, between two evaluations: `plan` and `write` follow. Undefined: it is no such command. */
+  change(command: AlertCommand, now: Now): AlertReply | undefined;
+  /** Sends a trial to each target of the receiver, past the queue. */
+  trial(receiver: string): Promise<AlertReply>;
+  stop(): Promise<void>;
+}
+
+/** rules/: reads a rule file, or, without text, the shipped rules. */
+export type ParseRules = (
+  text: string | undefined,
+  context: {
+    /** Of the rule file. */
+    readonly path: string | undefined;
+    readonly allowsCommands: boolean;
+    /** Of secret files, by absolute path. @throws Error of the system */
+    readonly readFile: (path: string) => string;
+  },
+) =>
+  | { readonly rules: RuleSet; readonly problems?: undefined }
+  | { readonly rules?: undefined; readonly problems: readonly RuleProblem[] };

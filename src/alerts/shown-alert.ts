@@ -1,0 +1,22 @@
+/** A record as everyone else sees it. */
+import type { Alert } from '../model/alert.ts';
+import { alertLink } from './link.ts';
+import type { Suppression } from './parts.ts';
+import type { AlertRecord } from './state/record.ts';
+
+/** @param publicUrl base of its link */
+export function alertOf(record: AlertRecord, suppression: Suppression, publicUrl: string): Alert {
+  const { core, digest: _, ...shown } = record;
+  return {
+    ...shown,
+    state: core.state,
+    isFlapping: core.isFlapping,
+    ...suppression,
+    link: alertLink(publicUrl, record, metricOf(record.expression)),
+  };
+}
+
+/** The first field or metric that the expression names: what its chart should show. */
+function metricOf(expression: string): string | undefined {
+  return /\b(?:cpu|memory|storage|gpu)_usage\b/.exec(expression)?.[0];
+}

@@ -1,0 +1,20 @@
+/** The entry of the alerts thread, and its composition root: it joins alerts/ with what history/ offers of the past. */
+
+import type { FromAlerts, ToAlerts } from '../../alerts/messages.ts';
+import { type AlertsParts, runAlerts } from '../../alerts/port-side.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { portOf } from '../../lib/ports.ts';
+import { takeThreadStart } from '../../lib/thread-start.ts';
+import { readFor } from '../../reading/reader-thread.ts';
+import { makeEvaluation } from './evaluation.ts';
+import { makeNotices } from './notices.ts';
+import { parseRules } from './parse-rules.ts';
+import type { AlertsThreadData } from './thread-data.ts';
+
+const { port, data } = takeThreadStart<AlertsThreadData>();
+const parts: AlertsParts = {
+  parse: parseRules,
+  makeEvaluation: (directory, settings) => makeEvaluation(directory, settings, data.past),
+  makeNotices,
+};
+readFor<ToAlerts, FromAlerts>(portOf(port), data, (reading) => runAlerts(reading, parts, systemClock));
