@@ -1,0 +1,42 @@
+/** Writes alerts to the log of the master: what they do until another receiver is set. */
+import type { Notification, Sender, SendOutcome } from '../notification.ts';
+import { isoTime, isResolved, startedUnixMs } from './alert-facts.ts';
+import type { ReceiverContext } from './context.ts';
+import { oneLine, subjectText } from './message.ts';
+import { MAX_LOGGED_ALERTS } from './receiver-limits.ts';
+import { urgencyOf } from './severities.ts';
+
+export class LogSender implements Sender {
+  readonly #logger: ReceiverContext['logger'];
+
+  constructor({ logger }: ReceiverContext) {
+    this.#logger = logger;
+  }
+
+  async send({ alerts, receiver, truncatedAlerts, isTrial }: Notification): Promise<SendOutcome> {
+    for (const alert of alerts.slice(0, MAX_LOGGED_ALERTS)) {
+      const resolved = isResolved(alert);
+      const level = resolved || urgencyOf(alert.severity) === 'info' ? 'info' : 'warn';
+      const summary = oneLine(alert.annotations.summary ?? subjectText(alert.subject));
+      this.#logger[level](
+        {
+          alert: oneLine(alert.rule),
+          alertId: alert.id,
+          state: alert.state,
+          severity: oneLine(alert.severity),
+          ...(alert.subject.name === '' ? {} : { [alert.subject.kind]: oneLine(alert.subject.name) }),
+          since: isoTime(startedUnixMs(alert)),
+          ...(resolved && alert.closedBecause !== null ? { closedBecause: alert.closedBecause } : {}),
+          ...(isTrial ? { isTrial } : {}),
+          link: alert.link,
+        },
+        `${isTrial ? 'trial, not a real alert: ' : ''}alert ${resolved ? 'resolved' : 'firing'}: ${summary}`,
+      );
+    }
+    const left = Math.max(0, alerts.length - MAX_LOGGED_ALERTS) + truncatedAlerts;
+    if (left > 0) this.#logger.warn({ receiver: oneLine(receiver), alerts: left }, 'more alerts of the same group');
+    return { outcome: 'sent' };
+  }
+
+  async close(): Promise<void> {}
+}
