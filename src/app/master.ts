@@ -402,6 +402,7 @@ function makeHttp(
     limits: httpLimitsOf(config),
     secrets,
     history: historyPlace,
+    hasAlerts: config.alerts === 'on',
     metrics: { labels: config.metricsLabels, maxSeries: config.metricsMaxSeries },
     onCommand: (command) => obey(command, operator),
     onWorkerCall,

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { HttpRefusalReason } from '../model/http-figures.ts';
-import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from './http-limits.ts';
+import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY, TRIAL_WITHIN_MS } from './http-limits.ts';
 import type { Command, CommandReply } from './messages.ts';
 
 /** Main's reply, or why main was not asked: then `reason` is the limit reached, for the caller to count. */
@@ -34,7 +34,7 @@ export class Commands {
     }
     const id = ++this.#lastId;
     return new Promise((resolve) => {
-      const timer = this.#clock.after(COMMAND_WITHIN_MS, () => {
+      const timer = this.#clock.after(withinMs(command), () => {
         this.replied(id, {
           ok: false,
           code: 'unavailable',
@@ -53,4 +53,9 @@ export class Commands {
     waiting.timer.cancel();
     waiting.resolve(reply);
   }
+}
+
+function withinMs(command: Command): number {
+  const isTrial = command.type === 'alerts' && command.asked.type === 'test-receiver';
+  return isTrial ? TRIAL_WITHIN_MS : COMMAND_WITHIN_MS;
 }

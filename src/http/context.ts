@@ -38,6 +38,8 @@ export interface AppContext {
   readonly queries: Queries;
   /** Asks the database of history; undefined: history is off. */
   readonly history: HistoryPool | undefined;
+  /** ALERTS is on. */
+  readonly hasAlerts: boolean;
   /** Answers `GET /metrics`. */
   readonly metrics: Scrapes;
   readonly log: HttpLog;

@@ -43,6 +43,8 @@ export interface HttpHostOptions {
   readonly secrets: HttpSecrets;
   /** Where history is; undefined: it is off. */
   readonly history?: DatabasePlace | undefined;
+  /** ALERTS is on. */
+  readonly hasAlerts?: boolean;
   readonly metrics: MetricsSettings;
   /** One `slotAdded` per worker, including what `announce` is about to publish. */
   readonly roster: () => readonly Announcement[];
@@ -74,7 +76,7 @@ export class HttpHost {
   constructor(options: HttpHostOptions) {
     this.#options = options;
     this.#address = options.address;
-    const { board, corsOrigins, allowedHosts, limits, secrets, history: place, metrics } = options;
+    const { board, corsOrigins, allowedHosts, limits, secrets, history: place, hasAlerts = false, metrics } = options;
     const queryScript = holdThread('http/query/thread');
     const history = place === undefined ? undefined : { place, script: holdThread('http/history/thread') };
     const metricsScript = holdThread('http/metrics/thread');
@@ -86,6 +88,7 @@ export class HttpHost {
       secrets,
       queryScript,
       history,
+      hasAlerts,
       metrics,
       metricsScript,
     };

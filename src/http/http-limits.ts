@@ -42,6 +42,8 @@ export function httpLimitsOf(config: MasterConfig): HttpLimits {
 
 /** Main answers within one turn of its event loop; a client that waits longer should check /health. */
 export const COMMAND_WITHIN_MS = 5_000;
+/** A trial waits for the receivers; the slowest, a command, is given 30 s. */
+export const TRIAL_WITHIN_MS = 35_000;
 /** People and scripts send commands one at a time; a hundred at once are a mistake. */
 export const MAX_COMMANDS_UNDER_WAY = 100;
 

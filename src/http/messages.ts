@@ -27,6 +27,8 @@ export interface HttpThreadData extends ReaderData {
   readonly queryScript: string;
   /** Undefined: history is off. */
   readonly history: HttpHistory | undefined;
+  /** ALERTS is on. */
+  readonly hasAlerts: boolean;
   readonly metrics: MetricsSettings;
   /** The script of the thread that makes the answers of `GET /metrics`. */
   readonly metricsScript: string;

@@ -116,6 +116,7 @@ export class HttpServer {
       clock,
       corsOrigins,
       log,
+      hasAlerts: options.hasAlerts,
       command,
       relay,
       logOut: (session, by) => {

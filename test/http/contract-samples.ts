@@ -80,6 +80,59 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/v1/events', status: 304, headers: { 'If-None-Match': '*' } },
     { target: '/api/v1/events?limit=none&x=1', status: 400 },
   ],
+  listAlerts: [
+    { target: '/api/v1/alerts', status: 200 },
+    { target: '/api/v1/alerts?state=firing,pending&severity=page&rule=Hot&worker=b&limit=1', status: 200 },
+    { target: '/api/v1/alerts?limit=1&filter=severity%3D%22page%22&filter=worker%3D~%22.*%22', status: 200 },
+    { target: '/api/v1/alerts', status: 304, headers: { 'If-None-Match': '*' } },
+    { target: '/api/v1/alerts?filter=worker%3D~%22(%22&state=on&cursor=x&severty=page', status: 400 },
+    { target: '/api/v1/alerts?cursor=x', status: 400 },
+  ],
+  getAlert: [
+    { target: '/api/v1/alerts/Hot-worker-1', status: 200 },
+    { target: '/api/v1/alerts/ghost', status: 404 },
+  ],
+  listAlertRules: [
+    { target: '/api/v1/rules', status: 200 },
+    { target: '/api/v1/rules?x=1', status: 400 },
+  ],
+  reloadAlertRules: [
+    { target: '/api/v1/rules/reload', status: 422 },
+    { target: '/api/v1/rules/reload?now=1', status: 400 },
+    { target: '/api/v1/rules/reload', status: 405, method: 'GET' },
+  ],
+  testAlertReceiver: [
+    { target: '/api/v1/receivers/hook/test', status: 200 },
+    { target: '/api/v1/receivers/ghost/test', status: 404 },
+    { target: '/api/v1/receivers/%ff/test', status: 400 },
+  ],
+  listSilences: [
+    { target: '/api/v1/silences', status: 200 },
+    { target: '/api/v1/silences?state=expired', status: 200 },
+    { target: '/api/v1/silences?state=over', status: 400 },
+  ],
+  createSilence: [
+    {
+      target: '/api/v1/silences',
+      status: 200,
+      body: '{"matchers":[{"name":"worker","value":"a"}],"endsAt":"2026-11-24T00:00:00+01:00","createdBy":"a","comment":"b"}',
+    },
+    {
+      target: '/api/v1/silences',
+      status: 404,
+      body: '{"id":"ghost","matchers":[{"name":"worker","value":"a","isRegex":true,"isEqual":true}],"endsAt":"2026-11-24T00:00:00Z","createdBy":"a","comment":"b"}',
+    },
+    { target: '/api/v1/silences', status: 400, body: '{"matchers":[],"endsAt":"soon","for":"2h"}' },
+    {
+      target: '/api/v1/silences',
+      status: 400,
+      body: '{"matchers":[{"name":"worker","value":"a"}],"endsAt":"2026-11-23T00:00:00Z","createdBy":"a","comment":"b"}',
+    },
+  ],
+  expireSilence: [
+    { target: '/api/v1/silences/one', status: 200 },
+    { target: '/api/v1/silences/ghost', status: 404 },
+  ],
   getHolds: [{ target: '/api/v1/holds', status: 200 }],
   releaseBrakes: [
     { target: '/api/v1/brakes/release?group=rack', status: 200 },

@@ -12,7 +12,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sqlite } from '../../src/history/sqlite/open.ts';
 import type { Command, CommandReply } from '../../src/http/messages.ts';
 import { ERRORS } from '../../src/lib/errors.ts';
+import type { AlertCommand } from '../../src/model/alert-command.ts';
 import { batchOf, sampleRun, taskRun } from '../history/history-data.ts';
+import { ALERT_TIME, alertsStatus, alertsTold, anAlert, aRule, aSilence, loadedRules } from '../support/alerts.ts';
 import { task } from '../support/fleet.ts';
 import { INTERNAL_STATE } from '../support/internal-state.ts';
 import { receiverStatus } from '../support/receiver-status.ts';
@@ -104,13 +106,33 @@ function replyTo(command: Command): CommandReply {
   if (command.type === 'release-brakes') {
     return command.group === undefined ? refused('failed_precondition') : { ok: true, message: 'released' };
   }
-  if (command.type === 'alerts') return refused('failed_precondition');
+  if (command.type === 'alerts') return replyToAlerts(command.asked, refused);
   if (command.workerId === '\n') return refused('invalid_argument');
   if (command.workerId === 'ghost') return refused('not_found');
   if (command.workerId === 'new') return refused('failed_precondition');
   if (command.workerId === 'one-too-many') return refused('resource_exhausted');
   if (command.workerId === 'bug') return refused('internal');
   return { ok: true, message: 'done' };
+}
+
+function replyToAlerts(asked: AlertCommand, refused: (code: keyof typeof ERRORS) => CommandReply): CommandReply {
+  switch (asked.type) {
+    case 'silence':
+      if (asked.silence.id === 'ghost') return refused('not_found');
+      return { ok: true, message: 'silenced', silenceId: aSilence().id };
+    case 'expire-silence':
+      return asked.silenceId === 'ghost' ? refused('not_found') : { ok: true, message: 'over' };
+    case 'reload-rules':
+      return {
+        ...refused('invalid_rules'),
+        problems: [{ message: 'unknown field', line: 3, column: 5 }, { message: 'no' }],
+      } as CommandReply;
+    case 'test-receiver':
+      if (asked.receiver === 'ghost') return refused('not_found');
+      return { ok: true, message: 'sent', trials: [{ kind: 'log', target: 0, isSent: false, detail: 'no' }] };
+    default:
+      return asked satisfies never;
+  }
 }
 
 /** One worker of which everything is known, one of which nothing is, and all that the master may tell. */
@@ -164,6 +186,30 @@ function fill(fleet: typeof served.fleet): void {
       },
     },
     { type: 'history', status: historyStatus() },
+    alertsTold(
+      anAlert(),
+      anAlert({ worker: 'b', state: 'pending', firingSinceUnixMs: null }),
+      anAlert({
+        rule: 'Stuck',
+        state: 'resolved',
+        resolvedUnixMs: ALERT_TIME,
+        closedBecause: 'recovered',
+        noDataSinceUnixMs: 1,
+        silencedBy: ['s'],
+        inhibitedBy: ['i'],
+        mutedBy: ['m'],
+        subject: { kind: 'group', name: '' },
+      }),
+    ),
+    {
+      type: 'alertRules',
+      loaded: loadedRules({ rules: [aRule(), aRule({ name: 'Shipped', isShipped: true, place: null })] }),
+    },
+    {
+      type: 'alertsStatus',
+      status: alertsStatus({ problems: [{ code: 'store', detail: 'disk is full', sinceUnixMs: ALERT_TIME }] }),
+    },
+    { type: 'silences', silences: [aSilence()] },
     { type: 'exports', receivers: [receiverStatus(), receiverStatus({ kind: 'otlp', lastFailure: null })] },
     { type: 'pending', pending: [{ workerId: 'w', firstSeenUnixMs: 1, lastSeenUnixMs: 2, attempts: 2 }] },
     { type: 'readiness', readiness: { phase: 'serving', membersFileFails: false, threadsFail: false } },

@@ -122,6 +122,7 @@ test('the contents list every operation once, in the group that has it', async (
     'History',
     'Live updates',
     'Events and holds',
+    'Alerts',
     'Lanes and limits',
     'Monitoring',
     'Model Context Protocol',

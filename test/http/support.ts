@@ -53,6 +53,7 @@ export function newApp({
   tokens = [] as readonly ApiToken[],
   workers = undefined as readonly WorkerCredential[] | undefined,
   requestsPerS = 0,
+  hasAlerts = true,
   ringSamples = undefined as number | undefined,
   history = undefined as HistoryPool | undefined,
 } = {}) {
@@ -91,6 +92,7 @@ export function newApp({
     bodies,
     queries,
     history,
+    hasAlerts,
     metrics: scrapesInline(directory, clock),
     log,
     command,
@@ -125,6 +127,7 @@ export async function newServer({
   host = '127.0.0.1',
   history = undefined as DatabasePlace | undefined,
   ringSamples = undefined as number | undefined,
+  hasAlerts = true,
 } = {}) {
   const { clock, fleet } = newFleet(rows, undefined, ringSamples);
   const logged: string[] = [];
@@ -146,6 +149,7 @@ export async function newServer({
     log,
     command,
     relay,
+    hasAlerts,
     metrics: { labels: ['*'], maxSeries: 1_000_000 },
     sessionEnded: (ended) => endedSessions.push(ended),
     history,

@@ -8,7 +8,13 @@ const RETRY_AFTER_S = 1;
 
 export interface ProblemDetails {
   /** The wrong parts of the input, each with the reason. */
-  readonly errors?: readonly { readonly in: string; readonly name: string; readonly detail: string }[];
+  readonly errors?: readonly {
+    readonly in: string;
+    readonly name: string;
+    readonly detail: string;
+    readonly line?: number;
+    readonly column?: number;
+  }[];
   /** Besides those of every problem, for example Allow. */
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -65,6 +65,14 @@ export const Cluster = z
     flags: z.object({ stuck: z.int(), flapping: z.int(), id_conflict: z.int() }),
     grace: Grace.nullable(),
     brakes: z.array(Brake),
+    alerts: z
+      .object({
+        firing: z.int(),
+        pending: z.int(),
+        firing_by_severity: z.record(z.string(), z.int()),
+      })
+      .nullable()
+      .openapi({ description: 'Null: ALERTS is off, or no rule was evaluated yet.' }),
     live_clients: z.int(),
     revision: z.string(),
   })

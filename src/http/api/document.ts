@@ -28,6 +28,7 @@ const TAGS = [
   { name: 'History', description: 'What the fleet was: metrics over time, and runs of tasks.' },
   { name: 'Live updates', description: 'Changes as they happen.' },
   { name: 'Events and holds', description: 'What happened, and what keeps the master from judging silent workers.' },
+  { name: 'Alerts', description: 'What fires and why, by which rules, and who is told.' },
   { name: 'Lanes and limits', description: 'The threads that process heartbeats, and the limits of the master.' },
   { name: 'Monitoring', description: 'For Prometheus and systems like it.' },
   { name: 'Model Context Protocol', description: 'Tools for language models.' },

@@ -114,6 +114,7 @@ export const CLUSTER: ClusterJson = {
   flags: { stuck: 0, flapping: 0, id_conflict: 0 },
   grace: null,
   brakes: [],
+  alerts: { firing: 1, pending: 0, firing_by_severity: { page: 1 } },
   live_clients: 0,
   revision: 'frir53zq-1204',
 };

@@ -14,7 +14,15 @@ export const Problem = z
     detail: z.string().openapi({ description: 'For people: what was wrong, where, and what was expected.' }),
     instance: z.string().openapi({ description: 'The requested path.' }),
     errors: z
-      .array(z.object({ in: z.string(), name: z.string(), detail: z.string() }))
+      .array(
+        z.object({
+          in: z.string(),
+          name: z.string(),
+          detail: z.string(),
+          line: z.int().optional(),
+          column: z.int().optional(),
+        }),
+      )
       .optional()
       .openapi({ description: 'The wrong parts of the input, each with the reason.' }),
   })

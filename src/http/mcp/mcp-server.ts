@@ -5,6 +5,7 @@ import { shortened } from './answer-size.ts';
 import { findWorkers } from './find-workers.ts';
 import { fleetSummary } from './fleet-summary.ts';
 import { getWorker } from './get-worker.ts';
+import { listAlerts } from './list-alerts.ts';
 import { listEvents } from './list-events.ts';
 import { listTasks } from './list-tasks.ts';
 import { type JsonObject, type McpTool, type ToolContext, ToolError } from './mcp-tool.ts';
@@ -17,6 +18,7 @@ export const MCP_TOOLS: readonly McpTool[] = [
   findWorkers,
   getWorker,
   workerHistory,
+  listAlerts,
   listEvents,
   listTasks,
   whatChanged,

@@ -15,8 +15,8 @@ const WITH_UNIT: Readonly<Record<string, string>> = {
   last_update_at: 'last_heartbeat_at',
 };
 
-/** Members of these are named by workers. */
-const FOREIGN = new Set(['labels', 'metrics']);
+/** Members of these are named by workers and rules. */
+const FOREIGN = new Set(['labels', 'metrics', 'annotations', 'firing_by_severity']);
 
 /**
  * Renames members, rounds numbers and leaves out what is null, false or empty, and counts that are all 0: an answer for a

@@ -1,6 +1,7 @@
 /** `GET /api/v1/cluster`: figures over the whole fleet. */
 import { crc32 } from 'node:zlib';
 import { createRoute } from '@hono/zod-openapi';
+import type { AlertsStatus } from '../../model/alerts-status.ts';
 import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
 import { problemOf } from '../answers/problem.ts';
 import { sendJson } from '../answers/respond.ts';
@@ -36,6 +37,7 @@ export function clusterRoutes(api: Api, { directory, revisions, queries, live }:
       per_second: board.heartbeatsPerS,
       total: board.heartbeats,
       holds: { grace: null, brakes: [], ...holdsJson(directory.holds) },
+      alerts: alertCounts(directory.alertsStatus),
       live_clients: live.clients,
     };
     const etag = weakTag(`${revision}-${crc32(JSON.stringify(besides)).toString(36)}`);
@@ -43,15 +45,26 @@ export function clusterRoutes(api: Api, { directory, revisions, queries, live }:
     if (known !== undefined) return known;
     try {
       const { heartbeats, ...figures } = await queries.cluster();
-      const { total, per_second, holds, live_clients } = besides;
+      const { total, per_second, holds, alerts, live_clients } = besides;
       return sendJson(
         c,
         200,
-        { ...figures, heartbeats: { total, per_second, ...heartbeats }, ...holds, live_clients, revision },
+        { ...figures, heartbeats: { total, per_second, ...heartbeats }, ...holds, alerts, live_clients, revision },
         conditionalHeaders(etag),
       );
     } catch (error) {
       return problemOf(c, error);
     }
   });
+}
+
+function alertCounts(status: AlertsStatus | undefined) {
+  if (status === undefined || status.lastEvaluatedUnixMs === null) return null;
+  const firing = status.counts.filter(({ state }) => state === 'firing');
+  const sum = (counts: AlertsStatus['counts']) => counts.reduce((total, { count }) => total + count, 0);
+  return {
+    firing: sum(firing),
+    pending: sum(status.counts.filter(({ state }) => state === 'pending')),
+    firing_by_severity: Object.fromEntries(firing.map(({ severity, count }) => [severity, count])),
+  };
 }

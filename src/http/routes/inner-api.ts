@@ -5,6 +5,7 @@ import { type Api, newApi } from '../api/endpoint.ts';
 import type { AppContext, HttpEnv } from '../context.ts';
 import { type JsonObject, type Parameters, type ToolContext, ToolError } from '../mcp/mcp-tool.ts';
 import { pathOfTarget } from '../sockets/target.ts';
+import { alertRoutes } from './alerts.ts';
 import { clusterRoutes } from './cluster.ts';
 import { eventsRoutes } from './events.ts';
 import { historyQueryRoutes } from './history-query.ts';
@@ -31,7 +32,7 @@ export function innerApi(context: AppContext): () => Api {
       return next();
     });
     for (const add of [clusterRoutes, workerListRoutes, workerRoutes, workerHistoryRoutes]) add(made, context);
-    for (const add of [historyQueryRoutes, eventsRoutes, taskRoutes]) add(made, context);
+    for (const add of [historyQueryRoutes, eventsRoutes, taskRoutes, alertRoutes]) add(made, context);
     made.onError((error, c) => {
       context.log('error', `a tool of /mcp failed: ${messageOf(error)}`);
       return problem(c, 'internal', 'internal error');

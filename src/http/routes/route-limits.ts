@@ -26,6 +26,7 @@ import {
   QUERY_WITHIN_MS,
   SCRAPE_WITHIN_MS,
   SOCKET_IDLE_MS,
+  TRIAL_WITHIN_MS,
   WRONG_TOKENS_PER_S,
 } from '../http-limits.ts';
 
@@ -141,6 +142,8 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'GET /api/v1/history',
     'GET /api/v1/export',
   ),
+  ...rows([...LIST, bound('atATime', 'master', MAX_QUERIES_UNDER_WAY, 'queries')], 'GET /api/v1/alerts'),
+  ...rows(LIST, 'GET /api/v1/alerts/{id}', 'GET /api/v1/rules', 'GET /api/v1/silences'),
   ...rows(CREDENTIALS, 'GET /login', 'POST /login', 'POST /logout'),
   ...rows([...ANY, bound('answer', 'call', 1024 ** 2)], 'GET /api/v1/openapi.json', 'GET /api/docs'),
   ...rows(LIST, 'GET /api/v1/lanes', 'GET /api/v1/pending', 'GET /api/v1/workers/{id}'),
@@ -186,5 +189,12 @@ export const ROUTE_LIMITS: readonly Row[] = [
     'POST /api/v1/workers/{id}/release',
     'PUT /api/v1/workers/{id}/isolation',
     'POST /api/v1/brakes/release',
+    'POST /api/v1/rules/reload',
+    'POST /api/v1/silences',
+    'DELETE /api/v1/silences/{id}',
+  ),
+  ...rows(
+    [...SMALL, bound('atATime', 'master', MAX_COMMANDS_UNDER_WAY, 'commands'), bound('time', 'call', TRIAL_WITHIN_MS)],
+    'POST /api/v1/receivers/{name}/test',
   ),
 ];

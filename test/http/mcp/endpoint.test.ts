@@ -12,6 +12,7 @@ import { hashOfToken } from '../../../src/lib/tokens.ts';
 import type { NewEvent } from '../../../src/model/events.ts';
 import { BoardReader } from '../../../src/store/board.ts';
 import { batchOf, sampleRun, taskRun } from '../../history/history-data.ts';
+import { alertsStatus, alertsTold, anAlert } from '../../support/alerts.ts';
 import { task } from '../../support/fleet.ts';
 import { NOW_S, newApp, serve } from '../support.ts';
 
@@ -66,6 +67,7 @@ describe.each(ERAS)('by the protocol %o', (mode) => {
       'find_workers',
       'get_worker',
       'get_worker_history',
+      'list_alerts',
       'list_events',
       'list_tasks',
       'what_changed',
@@ -255,6 +257,21 @@ test('events say how to ask for those that are not shown', async () => {
   expect(next.note).toBeUndefined();
 });
 
+test('alerts are told with why they fire, and the summary says how many there are', async () => {
+  const { url, fleet } = await serve();
+  const resolved = anAlert({ id: 'over', state: 'resolved', resolvedUnixMs: NOW });
+  fleet.onAnnounce([alertsTold(anAlert(), resolved), { type: 'alertsStatus', status: alertsStatus() }]);
+  const { call } = await connected(url);
+  const { alerts } = (await call('list_alerts')).answer;
+  expect(alerts).toMatchObject([
+    { alert: 'Hot', state: 'firing', why: { expression: 'cpu_usage > 90.0', now: { parts: [{ value: 94.5 }] } } },
+  ]);
+  expect((await call('list_alerts', { state: 'resolved' })).answer.alerts).toHaveLength(1);
+  expect((await call('list_alerts', { rule: 'Cold' })).answer.alerts ?? []).toEqual([]);
+  const summary = (await call('fleet_summary')).answer;
+  expect(summary.alerts).toEqual({ firing: 1, pending: 2, firing_by_severity: { page: 1 } });
+});
+
 test('large answers are cut, and say so', async () => {
   const { url, fleet } = await serve();
   const facts = {
@@ -335,7 +352,7 @@ describe('over HTTP', () => {
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(response.headers.get('cache-control')).toBe('no-store');
-    expect(((await response.json()) as Json).result.tools).toHaveLength(7);
+    expect(((await response.json()) as Json).result.tools).toHaveLength(8);
   });
 
   test('without tokens anybody may call it, except pages of other origins', async () => {
