@@ -1,4 +1,3 @@
-import { pino } from 'pino';
 import type { Sender, SendOutcome } from '../../../src/alerts/delivery/notification.ts';
 import type { ReceiverContext } from '../../../src/alerts/delivery/receivers/context.ts';
 import { sendersOf } from '../../../src/alerts/delivery/receivers/make-senders.ts';
@@ -14,13 +13,9 @@ export interface TestContext extends ReceiverContext {
 
 export function testContext(): TestContext {
   const logged: Record<string, unknown>[] = [];
-  const logger = pino(
-    { base: null, timestamp: false },
-    { write: (line: string) => void logged.push(JSON.parse(line)) },
-  );
   return {
     clock: new FakeClock(AT_UNIX_MS),
-    logger,
+    log: (level, message, fields = {}) => void logged.push({ level, message, ...fields }),
     logged,
     externalUrl: EXTERNAL_URL,
     commandEnvironment: { PATH: '/usr/bin:/bin' },
@@ -36,8 +31,9 @@ export function senderOf(kind: ReceiverKindName, fields: Record<string, unknown>
       throw new Error('no files here');
     },
   });
-  if (parsed.target === undefined) throw new Error(JSON.stringify(parsed.problems));
-  return sendersOf(context)(parsed.target);
+  const [target] = parsed.targets ?? [];
+  if (target === undefined) throw new Error(JSON.stringify(parsed.problems));
+  return sendersOf(context)(target);
 }
 
 /** Sends one notification, and closes. */

@@ -26,7 +26,6 @@ function parsed(kind: ReceiverKindName, fields: unknown, allowsCommands = true) 
 test.each<[ReceiverKindName, unknown, unknown]>([
   ['webhook', { url: 'http://127.0.0.1:9000/' }, { url: 'http://127.0.0.1:9000/' }],
   ['webhook', { url_file: 'hook' }, { url: 'https://example.org/hook?key=abc' }],
-  ['alertmanager', { urls_file: 'urls' }, { urls: ['http://am-1:9093', 'http://am-2:9093'] }],
   [
     'webhook',
     { url: 'http://a', headers_file: 'headers' },
@@ -50,7 +49,14 @@ test.each<[ReceiverKindName, unknown, unknown]>([
   ['command', { path: '/bin/true' }, { path: '/bin/true', args: [] }],
   ['log', null, {}],
 ])('%s %j is taken', (kind, fields, settings) => {
-  expect(parsed(kind, fields)).toEqual({ target: { kind, settings, sendsResolved: true } });
+  expect(parsed(kind, fields)).toEqual({ targets: [{ kind, settings, sendsResolved: true }] });
+});
+
+test('each Alertmanager is a target of its own', () => {
+  const of = (url: string) => ({ kind: 'alertmanager', settings: { url, token: 'abc' }, sendsResolved: true });
+  expect(parsed('alertmanager', { urls_file: 'urls', token: 'abc' })).toEqual({
+    targets: [of('http://am-1:9093'), of('http://am-2:9093')],
+  });
 });
 
 test('send_resolved is of each kind', () => {
@@ -58,7 +64,9 @@ test('send_resolved is of each kind', () => {
     const { problems = [] } = parsed(kind, { send_resolved: 'no' });
     expect(problems).toContainEqual({ path: ['send_resolved'], message: 'expected true or false' });
   }
-  expect(parsed('log', { send_resolved: false }).target).toEqual({ kind: 'log', settings: {}, sendsResolved: false });
+  expect(parsed('log', { send_resolved: false }).targets).toEqual([
+    { kind: 'log', settings: {}, sendsResolved: false },
+  ]);
 });
 
 test.each<[ReceiverKindName, unknown, (string | number)[], string]>([

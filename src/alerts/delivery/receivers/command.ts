@@ -64,8 +64,8 @@ export class CommandSender implements Sender {
       command: this.#settings.path,
       ...(output === '' ? {} : { output }),
     };
-    if (ended.isSent) this.#context.logger.info(facts, 'the command of a receiver has ended');
-    else this.#context.logger.warn(facts, `the command of a receiver failed: ${ended.detail}`);
+    if (ended.isSent) this.#context.log('info', 'the command of a receiver has ended', facts);
+    else this.#context.log('warn', `the command of a receiver failed: ${ended.detail}`, facts);
     if (ended.isSent) return { outcome: 'sent' };
     const detail = this.#detail(`${ended.detail}${output === '' ? '' : `: ${oneLine(output, 200)}`}`);
     return { outcome: ended.isForGood ? 'refused' : 'retry', detail };

@@ -9,7 +9,7 @@ import type { Notification, Sender, SendOutcome } from '../notification.ts';
 import { colourOf } from './colours.ts';
 import type { ReceiverContext } from './context.ts';
 import { mailHtml, mailText } from './mail-text.ts';
-import { messageOf } from './message.ts';
+import { messageOf, oneLine } from './message.ts';
 import { Partly } from './partly.ts';
 import { plainCause } from './plain-cause.ts';
 import { MAIL_WITHIN_MS } from './receiver-limits.ts';
@@ -52,9 +52,9 @@ export class EmailSender implements Sender {
     if (forGood.length === 0) return { outcome: 'sent' };
     // Who else was to get it has it; sending it again would only repeat it to them.
     if (forGood.length < this.#settings.to.length) {
-      this.#context.logger.warn(
-        { receiver: notification.receiver },
-        `some recipients of an alert were refused: ${detail}`,
+      this.#context.log(
+        'warn',
+        `the receiver ${oneLine(notification.receiver)}: some recipients were refused: ${detail}`,
       );
       return { outcome: 'sent' };
     }

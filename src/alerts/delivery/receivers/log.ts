@@ -1,16 +1,16 @@
 /** Writes alerts to the log of the master: what they do until another receiver is set. */
 import type { Notification, Sender, SendOutcome } from '../notification.ts';
 import { isoTime, isResolved, startedUnixMs } from './alert-facts.ts';
-import type { ReceiverContext } from './context.ts';
+import type { Log, ReceiverContext } from './context.ts';
 import { oneLine, subjectText } from './message.ts';
 import { MAX_LOGGED_ALERTS } from './receiver-limits.ts';
 import { urgencyOf } from './severities.ts';
 
 export class LogSender implements Sender {
-  readonly #logger: ReceiverContext['logger'];
+  readonly #log: Log;
 
-  constructor({ logger }: ReceiverContext) {
-    this.#logger = logger;
+  constructor({ log }: ReceiverContext) {
+    this.#log = log;
   }
 
   async send({ alerts, receiver, truncatedAlerts, isTrial }: Notification): Promise<SendOutcome> {
@@ -18,7 +18,9 @@ export class LogSender implements Sender {
       const resolved = isResolved(alert);
       const level = resolved || urgencyOf(alert.severity) === 'info' ? 'info' : 'warn';
       const summary = oneLine(alert.annotations.summary ?? subjectText(alert.subject));
-      this.#logger[level](
+      this.#log(
+        level,
+        `${isTrial ? 'trial, not a real alert: ' : ''}alert ${resolved ? 'resolved' : 'firing'}: ${oneLine(alert.rule)}: ${summary}`,
         {
           alert: oneLine(alert.rule),
           alertId: alert.id,
@@ -28,13 +30,12 @@ export class LogSender implements Sender {
           since: isoTime(startedUnixMs(alert)),
           ...(resolved && alert.closedBecause !== null ? { closedBecause: alert.closedBecause } : {}),
           ...(isTrial ? { isTrial } : {}),
-          link: alert.link,
+          ...(alert.link === '' ? {} : { link: alert.link }),
         },
-        `${isTrial ? 'trial, not a real alert: ' : ''}alert ${resolved ? 'resolved' : 'firing'}: ${summary}`,
       );
     }
     const left = Math.max(0, alerts.length - MAX_LOGGED_ALERTS) + truncatedAlerts;
-    if (left > 0) this.#logger.warn({ receiver: oneLine(receiver), alerts: left }, 'more alerts of the same group');
+    if (left > 0) this.#log('warn', `${left} more alerts of the same group, for the receiver ${oneLine(receiver)}`);
     return { outcome: 'sent' };
   }
 

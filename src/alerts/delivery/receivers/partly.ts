@@ -1,4 +1,4 @@
-/** Who has a notification that others are still to get, until all have it. In memory: after a restart it is sent to all again. */
+/** Which recipients of a mail have it, until all have. In memory: after a restart it is sent to all again. */
 import { MAX_PARTLY_DELIVERED } from './receiver-limits.ts';
 
 export class Partly {

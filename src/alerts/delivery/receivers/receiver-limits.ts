@@ -45,16 +45,11 @@ export const MAX_SHOWN_OUTPUT = 1000;
 /** Alerts that one notification writes to the log one by one; the others are counted. */
 export const MAX_LOGGED_ALERTS = 20;
 
-/** Between two times that a firing alert is sent to an Alertmanager. */
-export const RESEND_EVERY_MS = 60_000;
-/** An Alertmanager resolves an alert that it has not heard of for this long: four times may be missed, and the clocks may differ by some. */
-export const ENDS_AFTER_MS = 5 * RESEND_EVERY_MS;
-/** For so long it is tried to tell an Alertmanager that an alert is over; as long as Prometheus does. */
-export const RESOLVED_FOR_MS = 15 * 60_000;
-/** Of one request to an Alertmanager: some hundred KB. */
-export const MAX_BATCH_ALERTS = 500;
-/** After a failure; each further one doubles it, up to the time after which all is sent anyway. */
-export const FIRST_RESEND_AFTER_MS = 1000;
+/**
+ * An Alertmanager resolves an alert that it has not heard of for this long. It is told every minute: four times may be missed, and the
+ * clocks may differ a little.
+ */
+export const ENDS_AFTER_MS = 5 * 60_000;
 
-/** Mails of which only some recipients were taken, and Alertmanagers of which some took a notification: remembered until it is delivered. */
+/** Mails that some recipients have and others are still to get. */
 export const MAX_PARTLY_DELIVERED = 1000;

@@ -10,11 +10,16 @@ const fields = {
 };
 
 const schema = z.strictObject(fields).superRefine(checkHttp);
-export type AlertmanagerSettings = z.output<typeof schema>;
+type Written = z.output<typeof schema>;
 
-export const alertmanager: ReceiverKind<AlertmanagerSettings> = {
+/** Of one Alertmanager. */
+export type AlertmanagerSettings = Omit<Written, 'urls'> & { readonly url: string };
+
+export const alertmanager: ReceiverKind<Written> = {
   schema,
   fields,
+  // One that is away must not keep the others from being told that an alert still fires.
+  split: ({ urls, ...rest }) => urls.map((each): AlertmanagerSettings => ({ ...rest, url: each })),
   inFiles: ['urls', ...HTTP_FILES],
   sendsResolved: true,
   runsCommands: false,

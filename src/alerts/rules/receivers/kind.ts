@@ -11,6 +11,8 @@ export interface ReceiverKind<Settings = unknown> {
   readonly fields: Readonly<Record<string, z.ZodType>>;
   /** Fields that may be in a file of their own instead: `<field>_file`. */
   readonly inFiles: readonly string[];
+  /** Each is a target, delivered by itself; by default there is one. */
+  split?(settings: Settings): readonly unknown[];
   /** Default of `send_resolved`. */
   readonly sendsResolved: boolean;
   /** Only with ALERT_COMMANDS=on. */

@@ -1,4 +1,7 @@
-/** Reads one target of a receiver: `webhook: { url_file: hook-url }` → its settings, with secrets read from their files. */
+/**
+ * Reads what a receiver has of one kind: `webhook: { url_file: hook-url }` → its settings, with secrets read from their files. It is one
+ * target; several Alertmanagers are several.
+ */
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { slipsBetween } from '../../../config/near-misses.ts';
@@ -45,8 +48,8 @@ export interface TargetContext {
 }
 
 export type ParsedTarget =
-  | { readonly target: ReceiverTarget; readonly problems?: undefined }
-  | { readonly target?: undefined; readonly problems: readonly TargetProblem[] };
+  | { readonly targets: readonly ReceiverTarget[]; readonly problems?: undefined }
+  | { readonly targets?: undefined; readonly problems: readonly TargetProblem[] };
 
 /** @param value what stands in the file; nothing (null) is an object without fields */
 export function parseTarget(name: ReceiverKindName, value: unknown, context: TargetContext): ParsedTarget {
@@ -67,7 +70,8 @@ export function parseTarget(name: ReceiverKindName, value: unknown, context: Tar
   const { data, error } = kind.schema.safeParse(read.fields);
   for (const issue of error?.issues ?? []) problems.push(...problemsOf(issue, kind, read));
   if (problems.length > 0) return { problems };
-  return { target: { kind: name, settings: data, sendsResolved: sendsResolved as boolean } };
+  const all = kind.split?.(data) ?? [data];
+  return { targets: all.map((settings) => ({ kind: name, settings, sendsResolved: sendsResolved as boolean })) };
 }
 
 interface WithFiles {
