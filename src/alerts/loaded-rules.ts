@@ -1,6 +1,7 @@
 /** Checked rules as people read them. */
 import type { LoadedRules, RuleText } from '../model/alerts-status.ts';
-import type { Rule, RuleSet, Template } from './rules/rule.ts';
+import type { Template } from './expression/template.ts';
+import type { Rule, RuleSet } from './rules/rule.ts';
 
 export function loadedRules(set: RuleSet, load: number, loadedUnixMs: number): LoadedRules {
   return {

@@ -38,7 +38,7 @@ export async function alertsOf(config: MasterConfig): Promise<StartAlerts | unde
   };
   if (alertRules === undefined) return { settings, source: undefined };
   // Only who has rules pays for the languages in which they are written.
-  const { parseRules } = await import('./alerts/parse-rules.ts');
+  const { parseRules } = await import('../alerts/rules/parse-rules.ts');
   const found = readRules(settings.path, settings.allowsCommands, parseRules);
   if (found.rules !== undefined) return { settings, source: found.source };
   const setting = settingText(config.names, 'ALERT_RULES', alertRules);

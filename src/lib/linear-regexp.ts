@@ -7,15 +7,23 @@ import { setFlagsFromString } from 'node:v8';
 let isEnabled = false;
 
 /**
- * @param pattern for the whole text
+ * @param pattern for any part of the text
  * @throws SyntaxError if it is malformed, or cannot be matched in linear time
  */
-export function wholeTextRegExp(pattern: string): RegExp {
+export function linearRegExp(pattern: string): RegExp {
   if (!isEnabled) {
     setFlagsFromString('--enable-experimental-regexp-engine');
     isEnabled = true;
   }
+  return new RegExp(pattern, 'ls');
+}
+
+/**
+ * @param pattern for the whole text
+ * @throws SyntaxError if it is malformed, or cannot be matched in linear time
+ */
+export function wholeTextRegExp(pattern: string): RegExp {
   // Checked by itself first: `a)|(b` would become valid by what is put around it.
-  new RegExp(pattern, 'ls');
-  return new RegExp(`^(?:${pattern})$`, 'ls');
+  linearRegExp(pattern);
+  return linearRegExp(`^(?:${pattern})$`);
 }

@@ -64,6 +64,7 @@ const WORKER_NAMES = {
     isCounter: true,
   },
   restarts: { type: 'int', meaning: 'restarts of the worker', overTime: true, isCounter: true },
+  interval_ms: { type: 'double', meaning: 'time between its heartbeats, in ms' },
   skew_ms: {
     type: 'double',
     meaning: 'how far its clock is ahead of the master, in ms; negative: behind',

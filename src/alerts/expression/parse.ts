@@ -1,5 +1,5 @@
 /** Text → syntax tree, by the CEL library. */
-import { type ASTNode, Environment, ParseError } from '@marcbachmann/cel-js';
+import { type ASTNode, Environment, ParseError, serialize } from '@marcbachmann/cel-js';
 
 /** Something that is wrong with an expression, at its characters from `start` to `end`. */
 export interface ExpressionProblem {
@@ -50,6 +50,11 @@ export function parseExpression(text: string): ASTNode | ExpressionProblem {
     if (error instanceof RangeError) return { start: 0, end: text.length, message: TOO_DEEP };
     throw error;
   }
+}
+
+/** Equal for expressions that differ only in spaces, comments and brackets that change nothing. */
+export function canonicalText(ast: ASTNode): string {
+  return serialize(ast);
 }
 
 export function isProblem(parsed: ASTNode | ExpressionProblem): parsed is ExpressionProblem {

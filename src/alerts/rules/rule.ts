@@ -2,10 +2,8 @@
 import type { ForEach } from '../../model/alert.ts';
 import type { LabelMatcher } from '../../model/silence.ts';
 import type { CheckedExpression } from '../expression/checked.ts';
+import type { Template } from '../expression/template.ts';
 import type { Place } from './place.ts';
-
-/** A text with expressions in `{{ … }}`, in parts. */
-export type Template = readonly (string | CheckedExpression)[];
 
 export interface Rule {
   readonly name: string;

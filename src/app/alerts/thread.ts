@@ -2,13 +2,13 @@
 
 import type { FromAlerts, ToAlerts } from '../../alerts/messages.ts';
 import { type AlertsParts, runAlerts } from '../../alerts/port-side.ts';
+import { parseRules } from '../../alerts/rules/parse-rules.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
 import { readFor } from '../../reading/reader-thread.ts';
 import { makeEvaluation } from './evaluation.ts';
 import { makeNotices } from './notices.ts';
-import { parseRules } from './parse-rules.ts';
 import type { AlertsThreadData } from './thread-data.ts';
 
 const { port, data } = takeThreadStart<AlertsThreadData>();

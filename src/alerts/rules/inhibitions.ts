@@ -1,0 +1,27 @@
+import type { Path } from './document.ts';
+import { matchersOf } from './matchers.ts';
+import type { Problems } from './problems.ts';
+import type { Inhibition } from './rule.ts';
+import { inhibitionSchema } from './schema.ts';
+
+/** @returns undefined after problems with its form */
+export function inhibitionOf(value: unknown, path: Path, problems: Problems): Inhibition | undefined {
+  const what = `inhibition ${Number(path.at(-1)) + 1}`;
+  const fields = problems.parse(inhibitionSchema, value, path, what);
+  if (fields === undefined) return undefined;
+  const side = (name: 'source' | 'target') => {
+    const given = [name, `${name}_matchers` as const].filter((field) => fields[field] !== undefined);
+    const matchers = given.flatMap((field) =>
+      matchersOf(fields[field] ?? [], [...path, field], `${what}, ${field}`, problems),
+    );
+    if (given.length === 0)
+      problems.add(path, `${what}: ${name} is missing; expected labels such as { severity: page }`);
+    else if (name === 'source' && matchers.length === 0) {
+      const message = `${what}: source matches every alert; expected a label or a matcher`;
+      problems.add([...path, given[0] ?? name], message);
+    }
+    return matchers;
+  };
+  const [source, target] = [side('source'), side('target')];
+  return { source, target, equal: fields.equal, place: problems.places.of(path) };
+}
