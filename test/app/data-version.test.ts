@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
 const start = () => {
-  const environment = { DATA_DIR: dataDir, HTTP_PORT: 'off', GRPC_PORT: '127.0.0.1:0' };
+  const environment = { ALERTS: 'off', DATA_DIR: dataDir, HTTP_PORT: 'off', GRPC_PORT: '127.0.0.1:0' };
   return startMaster(masterConfig({ flags: {}, environment, dotenv: {} }), {
     logger: silentLogger,
     clock: systemClock,

@@ -30,7 +30,7 @@ async function start(settings: Record<string, string> = {}): Promise<string> {
   const environment = {
     GRPC_PORT: '127.0.0.1:0',
     HTTP_PORT: '127.0.0.1:0',
-    DATA_DIR: join(folder, 'data'),
+    ALERTS: 'off', DATA_DIR: join(folder, 'data'),
     MAX_DEDICATED_LANES: '0',
     HISTORY: 'off',
     ...settings,

@@ -30,7 +30,7 @@ afterEach(async () => {
 async function start(settings: Readonly<Record<string, string>> = {}) {
   const config = resolveOptions(masterOptions, {
     flags: {},
-    environment: { DATA_DIR: dataDir, GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0', ...settings },
+    environment: { ALERTS: 'off', DATA_DIR: dataDir, GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0', ...settings },
     dotenv: {},
   });
   master = await startMaster(config, { logger: silentLogger, clock: hasty });

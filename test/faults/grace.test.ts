@@ -32,7 +32,7 @@ async function newFolder(): Promise<string> {
 
 async function start(dataDir: string): Promise<RunningMaster> {
   const lanes = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '1', LANE_STALL: '1h' };
-  const environment = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off', DATA_DIR: dataDir, ...lanes };
+  const environment = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off', ALERTS: 'off', DATA_DIR: dataDir, ...lanes };
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
   const started = await passing(clock, startMaster(config, { logger: silentLogger, clock }));
   closing.push(() => passing(clock, started.stop()));

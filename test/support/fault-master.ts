@@ -60,7 +60,7 @@ export class FaultMaster {
     const { grpcPort, httpPort } = this.#ports;
     const addresses = { GRPC_PORT: `127.0.0.1:${grpcPort}`, HTTP_PORT: `127.0.0.1:${httpPort}` };
     this.#child = new Child(new URL('fault-master/process.ts', import.meta.url).href, ['--expose-gc']);
-    await this.#child.call('start', { ...addresses, DATA_DIR: this.dataDir, ...this.#settings });
+    await this.#child.call('start', { ...addresses, ALERTS: 'off', DATA_DIR: this.dataDir, ...this.#settings });
   }
 
   /** Its main thread does nothing else for so long. */

@@ -36,7 +36,7 @@ export class ExportingMaster {
       GRPC_PORT: '127.0.0.1:0',
       HTTP_PORT: 'off',
       HISTORY: 'off',
-      DATA_DIR: join(this.folder, 'data'),
+      ALERTS: 'off', DATA_DIR: join(this.folder, 'data'),
       MAX_DEDICATED_LANES: '0',
       SHARED_LANES: '1',
       ...this.#settings,

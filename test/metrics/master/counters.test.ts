@@ -195,7 +195,7 @@ test('counters of the HTTP thread outlive it, and the scrape shows every thread'
   clean.push(() => rm(dataDir, { recursive: true, force: true }));
   const config = resolveOptions(masterOptions, {
     flags: {},
-    environment: { DATA_DIR: dataDir, GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0' },
+    environment: { ALERTS: 'off', DATA_DIR: dataDir, GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0' },
     dotenv: {},
   });
   const master = await startMaster(config, { logger: silentLogger, clock: systemClock });
