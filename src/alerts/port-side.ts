@@ -5,6 +5,7 @@ import { messageOf } from '../lib/errors.ts';
 import { type AlertText, MAX_ALERTS_PER_ANNOUNCEMENT } from '../model/alert-changes.ts';
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { AlertsStatus, LoadedRules } from '../model/alerts-status.ts';
+import type { NewEvent } from '../model/events.ts';
 import type { Directory } from '../reading/directory.ts';
 import type { ReadingParts, ReadingUser } from '../reading/reader-thread.ts';
 import { attentiveMs } from '../store/master-figures.ts';
@@ -82,6 +83,7 @@ class Running {
   /** Alerts to tell in later turns. */
   readonly #toTell = new Set<string>();
   readonly #toRemove = new Set<string>();
+  readonly #events: NewEvent[] = [];
   #isTelling = false;
   #toldSilences: unknown;
   #report: Timer | undefined;
@@ -197,8 +199,7 @@ class Running {
   }
 
   #done(changes: StateChanges, shown: ReadonlySet<string>): void {
-    const events = eventsOf(changes.transitions);
-    if (events.length > 0) this.#post({ type: 'events', events });
+    this.#events.push(...eventsOf(changes.transitions));
     for (const id of changes.removed) {
       this.#toTell.delete(id);
       this.#toRemove.add(id);
@@ -219,6 +220,8 @@ class Running {
 
   /** The rest follows in later turns: main copies a part in well under a millisecond. */
   #tellPart(): void {
+    const events = this.#events.splice(0, MAX_ALERTS_PER_ANNOUNCEMENT);
+    if (events.length > 0) this.#post({ type: 'events', events });
     const changed: AlertText[] = [];
     for (const id of this.#toTell) {
       if (changed.length === MAX_ALERTS_PER_ANNOUNCEMENT) break;
@@ -234,7 +237,7 @@ class Running {
       this.#post({ type: 'alerts', changes: { isFirst: this.#isFirst, changed, removed } });
       this.#isFirst = false;
     }
-    this.#isTelling = this.#toTell.size > 0 || this.#toRemove.size > 0;
+    this.#isTelling = this.#toTell.size > 0 || this.#toRemove.size > 0 || this.#events.length > 0;
     if (this.#isTelling) setImmediate(() => this.#tellPart());
   }
 
@@ -281,7 +284,7 @@ class Running {
 
   #problems(): AlertsStatus['problems'] {
     const problems: AlertsStatus['problems'][number][] = [];
-    const { lastLoad } = { lastLoad: this.#lastLoad };
+    const lastLoad = this.#lastLoad;
     if (lastLoad !== null && lastLoad.problems.length > 0) {
       const detail = allProblems(this.#settings.path ?? '', lastLoad.problems);
       problems.push({ code: 'rules_file', detail, sinceUnixMs: lastLoad.atUnixMs });

@@ -3,8 +3,15 @@ import type { EventType, NewEvent } from './events.ts';
 
 export function eventText(event: NewEvent): string {
   const { type, detail } = event;
-  const text = type === 'state' ? stateText(event) : TEXTS[type];
+  const text = type === 'state' ? stateText(event) : (alertNoise(event) ?? TEXTS[type]);
   return detail === undefined ? text : `${text}: ${detail}`;
+}
+
+/** Of an alert that is not about a worker. */
+function alertNoise({ type, alertId }: NewEvent): string | undefined {
+  if (alertId === undefined) return undefined;
+  if (type === 'noisy') return 'alert causes too many events';
+  return type === 'noisy_over' ? 'alert no longer causes too many events' : undefined;
 }
 
 const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
@@ -28,6 +35,8 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   clock_set: 'the master’s wall clock was set',
   fault: 'the master has a fault',
   fault_over: 'the master’s fault is over',
+  alert: 'alert fires',
+  alert_over: 'alert is resolved',
 };
 
 /** Whether it needs attention. */
@@ -45,6 +54,7 @@ const WARNINGS: ReadonlySet<EventType> = new Set([
   'stall',
   'clock_set',
   'fault',
+  'alert',
 ]);
 
 function stateText({ from, to, cause }: NewEvent): string {

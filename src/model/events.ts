@@ -1,4 +1,5 @@
 /** The bounded log of events, the same on the main thread, which writes it, and in reading threads. */
+import type { ClosedBecause } from './alert.ts';
 import type { StateCause, WorkerState } from './liveness.ts';
 
 /**
@@ -25,6 +26,8 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | clock_set        | the wall clock of the master went forward or back; samples keep their order      |
  * | fault            | the master has a fault of its own: threads do not start, files are not written   |
  * | fault_over       | the fault is over                                                                |
+ * | alert            | an alert fires                                                                   |
+ * | alert_over       | it is resolved; `closedBecause` says why                                         |
  */
 export const EVENT_TYPES = [
   'state',
@@ -48,14 +51,16 @@ export const EVENT_TYPES = [
   'clock_set',
   'fault',
   'fault_over',
+  'alert',
+  'alert_over',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 export interface NewEvent {
   readonly type: EventType;
-  /** The worker; absent for an event about a group or the master. */
+  /** The worker; absent for an event about a group, the cluster or the master. */
   readonly workerId?: string;
-  /** The group of a brake; empty: workers without a group. */
+  /** The group of a brake or of an alert; empty: workers without a group. */
   readonly group?: string;
   readonly from?: WorkerState;
   readonly to?: WorkerState | 'gone';
@@ -64,6 +69,11 @@ export interface NewEvent {
   readonly detail?: string;
   /** Of `clock_set`: by how far, in ms; negative: back. */
   readonly stepMs?: number;
+  /** Of an alert: its id, its rule and the rule's severity. */
+  readonly alertId?: string;
+  readonly rule?: string;
+  readonly severity?: string;
+  readonly closedBecause?: ClosedBecause;
 }
 
 export interface WorkerEvent extends NewEvent {

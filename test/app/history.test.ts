@@ -38,7 +38,11 @@ const PORTS = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0' };
 const FEW_LANES = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '1', LANE_DEPTH: '256', MAX_HEARTBEAT_RATE: '0' };
 
 const configOf = (settings: Settings = {}, dotenv: Settings = {}) =>
-  masterConfig({ flags: {}, environment: { ALERTS: 'off', DATA_DIR: dataDir, ...PORTS, ...FEW_LANES, ...settings }, dotenv });
+  masterConfig({
+    flags: {},
+    environment: { ALERTS: 'off', DATA_DIR: dataDir, ...PORTS, ...FEW_LANES, ...settings },
+    dotenv,
+  });
 
 async function start(settings: Settings = {}, dotenv: Settings = {}) {
   const { logger, lines } = keptLog();

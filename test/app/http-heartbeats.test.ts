@@ -30,7 +30,8 @@ async function start(settings: Record<string, string> = {}): Promise<string> {
   const environment = {
     GRPC_PORT: '127.0.0.1:0',
     HTTP_PORT: '127.0.0.1:0',
-    ALERTS: 'off', DATA_DIR: join(folder, 'data'),
+    ALERTS: 'off',
+    DATA_DIR: join(folder, 'data'),
     MAX_DEDICATED_LANES: '0',
     HISTORY: 'off',
     ...settings,

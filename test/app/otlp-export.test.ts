@@ -153,7 +153,8 @@ type LogsOfResource = { scopeLogs: [{ logRecords: { body: { stringValue: string 
 
 async function startExport(endpoint: string, protocol: string, settings: Settings = {}) {
   const environment = {
-    ALERTS: 'off', DATA_DIR: folder,
+    ALERTS: 'off',
+    DATA_DIR: folder,
     GRPC_PORT: '127.0.0.1:0',
     HTTP_PORT: 'off',
     HISTORY: 'off',

@@ -56,7 +56,8 @@ async function start(settings: Record<string, string> = {}): Promise<RunningMast
   const environment = {
     GRPC_PORT: '127.0.0.1:0',
     HTTP_PORT: 'off',
-    ALERTS: 'off', DATA_DIR: join(folder, 'data'),
+    ALERTS: 'off',
+    DATA_DIR: join(folder, 'data'),
     MAX_DEDICATED_LANES: '0',
     TLS_CERT: files.cert,
     TLS_KEY: files.key,

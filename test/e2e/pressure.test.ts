@@ -26,7 +26,14 @@ afterEach(async () => {
 const NO_RATES = { MAX_HEARTBEAT_RATE: '0', MAX_PEER_HEARTBEAT_RATE: '0' };
 
 async function start(settings: Record<string, string>): Promise<RunningMaster> {
-  const environment = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off', ALERTS: 'off', DATA_DIR: dataDir, ...NO_RATES, ...settings };
+  const environment = {
+    GRPC_PORT: '127.0.0.1:0',
+    HTTP_PORT: 'off',
+    ALERTS: 'off',
+    DATA_DIR: dataDir,
+    ...NO_RATES,
+    ...settings,
+  };
   const config = resolveOptions(masterOptions, { flags: {}, environment, dotenv: {} });
   master = await startMaster(config, { logger: silentLogger, clock: systemClock });
   return master;

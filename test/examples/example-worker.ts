@@ -79,7 +79,8 @@ export function testExampleWorker(command: () => ExampleCommand): void {
         const master = new PulselaneProcess(['master'], {
           GRPC_PORT: '127.0.0.1:0',
           HTTP_PORT: '127.0.0.1:0',
-          ALERTS: 'off', DATA_DIR: join(folder, 'data'),
+          ALERTS: 'off',
+          DATA_DIR: join(folder, 'data'),
           ...settings,
         });
         onTestFinished(() => master.close());

@@ -1,7 +1,7 @@
 /**
- * Keeps events that a worker can cause at will, such as restarts, from filling the event log: the first ones are
- * recorded, then one event says that the worker is noisy, further ones are counted, and a last event says how many
- * there were. Each kind of event is counted separately, so that a worker that restarts constantly is still reported as
+ * Keeps events that a worker can cause at will, such as restarts, and those of alerts that come and go, from filling the
+ * event log: the first ones are recorded, then one event says that there are too many, further ones are counted, and a
+ * last event says how many there were. Each kind of event is counted separately, so that a worker that restarts constantly is still reported as
  * inactive. State changes are damped earlier, see flap-damper.ts; here they are limited even if the worker is removed
  * and comes back.
  */
@@ -29,10 +29,13 @@ const COUNTED_AS: Readonly<Partial<Record<EventType, EventType>>> = {
   stuck_over: 'stuck',
   id_conflict: 'id_conflict',
   id_conflict_over: 'id_conflict',
+  alert: 'alert',
+  alert_over: 'alert',
 };
 
 interface Source {
-  readonly workerId: string;
+  /** Whose events these are, as all of them say: a worker, or what an alert is about. */
+  readonly about: Pick<NewEvent, 'workerId' | 'group' | 'alertId' | 'rule' | 'severity'>;
   readonly type: EventType;
   /** When its next event is within the rate limit. */
   dueMs: number;
@@ -53,7 +56,7 @@ export class EventDamper {
   record(event: NewEvent, nowMs: number): boolean {
     // Becoming inactive takes a whole timeout each time, so it needs no limit.
     const type = event.to === 'inactive' ? undefined : COUNTED_AS[event.type];
-    const source = event.workerId === undefined || type === undefined ? undefined : this.#source(type, event.workerId);
+    const source = type === undefined ? undefined : this.#source(type, event);
     const dueMs = source && afterArrival(source.dueMs, nowMs, LIMIT);
     if (source === undefined || (dueMs !== undefined && source.suppressed === 0)) {
       if (source !== undefined) source.dueMs = dueMs as number;
@@ -64,7 +67,7 @@ export class EventDamper {
     source.dueMs = Math.max(source.dueMs, nowMs + LIMIT.toleranceMs);
     if (source.suppressed++ === 0) {
       const detail = `events of the kind "${source.type}" are too frequent; further ones are counted, not recorded`;
-      this.#tell({ type: 'noisy', workerId: source.workerId, detail });
+      this.#tell({ type: 'noisy', ...source.about, detail });
     }
     return false;
   }
@@ -75,19 +78,25 @@ export class EventDamper {
       if (source.suppressed > 0 && source.dueMs - nowMs <= OVER_BELOW_MS) {
         const detail = `events of the kind "${source.type}" that were not recorded: ${source.suppressed}`;
         source.suppressed = 0;
-        this.#tell({ type: 'noisy_over', workerId: source.workerId, detail });
+        this.#tell({ type: 'noisy_over', ...source.about, detail });
       }
       if (source.dueMs <= nowMs) this.#sources.delete(key);
     }
   }
 
-  #source(type: EventType, workerId: string): Source | undefined {
-    const key = `${type} ${workerId}`;
+  #source(type: EventType, { workerId, group, alertId, rule, severity }: NewEvent): Source | undefined {
+    // An alert of a group or of the cluster is counted by itself, the alerts of a worker together.
+    const about = workerId === undefined ? { group, alertId, rule, severity } : { workerId };
+    const key = JSON.stringify([type, workerId ?? null, about.alertId ?? null]);
     let source = this.#sources.get(key);
     if (source === undefined && this.#sources.size < MAX_REMEMBERED) {
-      source = { workerId, type, dueMs: NEVER_MS, suppressed: 0 };
+      source = { about: withoutAbsent(about), type, dueMs: NEVER_MS, suppressed: 0 };
       this.#sources.set(key, source);
     }
     return source;
   }
+}
+
+function withoutAbsent<T extends object>(members: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never;
 }

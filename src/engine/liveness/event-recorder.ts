@@ -37,7 +37,7 @@ export class EventRecorder {
     const { log, clock, logger } = this.#options;
     const recorded = log.append(event, clock.wallMs());
     const { workerId: worker, group, from, to, cause } = event;
-    logger[isWarning(event) ? 'warn' : 'info']({ worker, group, from, to, cause }, eventText(event));
+    logger[levelOf(event)]({ worker, group, from, to, cause }, eventText(event));
     if (this.#unpublished.push(recorded) === 1) setImmediate(() => this.#flush());
   }
 
@@ -46,4 +46,10 @@ export class EventRecorder {
     this.#unpublished = [];
     this.#options.onEvents(events);
   }
+}
+
+/** Alerts are written to the log by the receiver `log`, grouped, unless their rules send them elsewhere. */
+function levelOf(event: NewEvent): 'debug' | 'info' | 'warn' {
+  if (event.type === 'alert' || event.type === 'alert_over') return 'debug';
+  return isWarning(event) ? 'warn' : 'info';
 }

@@ -13,6 +13,10 @@ const OPTIONAL = {
   to: 'to_state',
   cause: 'cause',
   detail: 'detail',
+  alertId: 'alert_id',
+  rule: 'rule',
+  severity: 'severity',
+  closedBecause: 'closed_because',
 } as const satisfies Record<Exclude<keyof WorkerEvent, 'id' | 'atUnixMs' | 'type' | 'stepMs'>, string>;
 
 const MEMBERS = Object.keys(OPTIONAL) as (keyof typeof OPTIONAL)[];

@@ -19,7 +19,7 @@ const MIGRATION_LOCK = 0x50554c53;
 export type Storage = 'partitions' | 'hypertables';
 
 /** In order; the first is version 1. */
-const MIGRATIONS: readonly ((storage: Storage) => string)[] = [firstTables, viewOfGaps];
+const MIGRATIONS: readonly ((storage: Storage) => string)[] = [firstTables, viewOfGaps, eventsOfAlerts];
 
 /** Brings the tables up to this program's version. @throws HistoryError `newer`, `refused` and others */
 export async function migrate(connection: Connection): Promise<void> {
@@ -65,6 +65,12 @@ async function makeSchema(connection: Connection): Promise<void> {
   const rows = await connection.rows(`SELECT FROM pg_namespace WHERE nspname = 'pulselane'`);
   // Not IF NOT EXISTS: that would need the right to create schemas even when there is nothing to create.
   if (rows.length === 0) await connection.rows('CREATE SCHEMA pulselane');
+}
+
+/** At once, however many events there are: new columns are empty. */
+function eventsOfAlerts(): string {
+  const columns = ['alert_id', 'rule', 'severity', 'closed_because'];
+  return `ALTER TABLE pulselane.events ${columns.map((column) => `ADD COLUMN ${column} text`).join(', ')}`;
 }
 
 /** TimescaleDB's hypertables where the database has the extension, else partitions. */

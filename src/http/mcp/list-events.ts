@@ -8,7 +8,7 @@ export const listEvents = mcpTool({
   name: 'list_events',
   title: 'Events',
   description:
-    'Events, oldest first: changes of state and why, restarts, stuck and flapping workers, refused identities, brakes, faults of the master. Without `after_id`: the newest ones of the time. With it: those that follow the event with this id.',
+    'Events, oldest first: changes of state and why, restarts, stuck and flapping workers, refused identities, brakes, alerts, faults of the master. Without `after_id`: the newest ones of the time. With it: those that follow the event with this id.',
   input: z.strictObject({
     worker_id: workerId.optional().describe('Only events of this worker.'),
     from: from('no limit'),

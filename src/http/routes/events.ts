@@ -5,6 +5,7 @@ import type { EventFilter } from '../../history/backend.ts';
 import type { TimeRange } from '../../history/query/plan.ts';
 import { rangeOf } from '../../history/query/request.ts';
 import { PulselaneError } from '../../lib/errors.ts';
+import { CLOSED_BECAUSE } from '../../model/alert.ts';
 import { eventText } from '../../model/event-text.ts';
 import { EVENT_TYPES, type WorkerEvent } from '../../model/events.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
@@ -31,12 +32,27 @@ const Event = z
     id: z.int().openapi({ description: 'Larger than the id of every earlier event.' }),
     at: moment('When it happened.'),
     type: z.enum(EVENT_TYPES),
-    worker_id: z.string().nullable().openapi({ description: 'Null if the event is about a group or the master.' }),
-    group: z.string().nullable().openapi({ description: 'The group of a brake. Empty: workers without a group.' }),
+    worker_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Null if the event is about a group, the cluster or the master.' }),
+    group: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The group of a brake or of an alert. Empty: workers without a group.' }),
     from: z.enum(WORKER_STATES).nullable(),
     to: z.enum([...WORKER_STATES, 'gone']).nullable(),
     cause: z.enum(STATE_CAUSES).nullable(),
     detail: z.string().nullable(),
+    alert: z
+      .object({
+        id: z.string(),
+        rule: z.string(),
+        severity: z.string(),
+        closed_because: z.enum(CLOSED_BECAUSE).nullable().openapi({ description: 'Null while the alert fires.' }),
+      })
+      .nullable()
+      .openapi({ description: 'The alert that fires or is resolved.' }),
     text: z.string().openapi({ description: 'The whole event in words.' }),
   })
   .openapi('Event');
@@ -53,6 +69,7 @@ const EXAMPLE: EventJson = {
   to: 'inactive',
   cause: 'silence',
   detail: null,
+  alert: null,
   text: 'suspect → inactive: silence',
 };
 
@@ -210,7 +227,8 @@ function answerOf(events: readonly WorkerEvent[], lastId: number) {
 }
 
 function eventJson(event: WorkerEvent): EventJson {
-  const { id, atUnixMs, type, workerId, group, from, to, cause, detail } = event;
+  const { id, atUnixMs, type, workerId, group, from, to, cause, detail, alertId, rule, severity, closedBecause } =
+    event;
   return {
     id,
     at: new Date(atUnixMs).toISOString(),
@@ -221,6 +239,10 @@ function eventJson(event: WorkerEvent): EventJson {
     to: to ?? null,
     cause: cause ?? null,
     detail: detail ?? null,
+    alert:
+      alertId === undefined || rule === undefined || severity === undefined
+        ? null
+        : { id: alertId, rule, severity, closed_because: closedBecause ?? null },
     text: eventText(event),
   };
 }

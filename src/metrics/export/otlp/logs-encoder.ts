@@ -9,7 +9,7 @@
  * | `event_name`               | `pulselane.` and the type of the event, such as `pulselane.state`                 |
  * | `severity_number`, `_text` | WARN for what needs attention, ERROR for a fault of the master, else INFO         |
  * | `body`                     | the line that the master logs                                                     |
- * | `attributes`               | `pulselane.event.id`, `pulselane.worker.id`, `pulselane.group`, `pulselane.from`, `pulselane.to`, `pulselane.cause`, where there are any |
+ * | `attributes`               | `pulselane.event.id`, `pulselane.worker.id`, `pulselane.group`, `pulselane.from`, `pulselane.to`, `pulselane.cause`, `pulselane.alert.id`, `.rule`, `.severity` and `.closed_because`, where there are any |
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { shortText } from '../../../lib/foreign-text.ts';
@@ -79,7 +79,8 @@ function writeRecord(writer: BinaryWriter, event: WorkerEvent): void {
   writer.tag(EVENT_NAME, WireType.LengthDelimited).string(`pulselane.${event.type}`);
 }
 
-function attributesOf({ id, workerId, group, from, to, cause, stepMs }: WorkerEvent): [string, AttributeValue][] {
+function attributesOf(event: WorkerEvent): [string, AttributeValue][] {
+  const { id, workerId, group, from, to, cause, stepMs, alertId, rule, severity, closedBecause } = event;
   const all: [string, AttributeValue | undefined][] = [
     ['pulselane.event.id', id],
     ['pulselane.worker.id', workerId],
@@ -87,6 +88,10 @@ function attributesOf({ id, workerId, group, from, to, cause, stepMs }: WorkerEv
     ['pulselane.from', from],
     ['pulselane.to', to],
     ['pulselane.cause', cause],
+    ['pulselane.alert.id', alertId],
+    ['pulselane.alert.rule', rule],
+    ['pulselane.alert.severity', severity],
+    ['pulselane.alert.closed_because', closedBecause],
     ['pulselane.step_ms', stepMs === undefined ? undefined : Math.round(stepMs)],
   ];
   return all.filter((pair): pair is [string, AttributeValue] => pair[1] !== undefined);
