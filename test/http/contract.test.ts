@@ -176,6 +176,11 @@ function fill(fleet: typeof served.fleet): void {
         { id: 2, atUnixMs: 2, type: 'state', workerId: 'full', from: 'registered', to: 'active', cause: 'heartbeat' },
         { id: 3, atUnixMs: 3, type: 'state', workerId: 'old', from: 'inactive', to: 'gone', cause: 'retention' },
         { id: 4, atUnixMs: 4, type: 'brake', group: 'rack', detail: '3 of 3' },
+        { id: 5, atUnixMs: 5, type: 'alert', workerId: 'full', alertId: '00ff', rule: 'Hot', severity: 'page' },
+        {
+          ...{ id: 6, atUnixMs: 6, type: 'alert_over', group: 'rack', alertId: 'ff00', rule: 'Cold', severity: 'info' },
+          closedBecause: 'recovered',
+        },
       ],
     },
     {
