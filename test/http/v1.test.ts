@@ -198,6 +198,7 @@ test('events come oldest first, the newest ones or those after an id, of all or 
         to: null,
         cause: null,
         detail: '3 of 3',
+        alert: null,
         text: 'brake on mass failure: 3 of 3',
       },
     ],
