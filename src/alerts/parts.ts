@@ -1,18 +1,15 @@
 /** What the alerts thread joins: each part is made by its folder, and used by the cycle alone. */
-import type { Alert } from '../model/alert.ts';
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { AlertReceiverStatus, RuleFigures } from '../model/alerts-status.ts';
 import type { Silence } from '../model/silence.ts';
 import type { Announcement } from '../reading/directory.ts';
 import type { Evaluated } from './evaluation/evaluated.ts';
+import type { Suppression } from './notify/suppression.ts';
 import type { RuleProblem } from './rules/place.ts';
 import type { Rule, RuleSet } from './rules/rule.ts';
 import type { AlertStates, StateChanges } from './state/alert-states.ts';
 import type { Now } from './state/record.ts';
 import type { Connection } from './store/connection.ts';
-
-/** Ids of silences and alerts, and names of mute times, because of which receivers are not told. */
-export type Suppression = Pick<Alert, 'silencedBy' | 'inhibitedBy' | 'mutedBy'>;
 
 /** evaluation/ */
 export interface Evaluation {

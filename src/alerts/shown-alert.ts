@@ -1,7 +1,7 @@
 /** A record as everyone else sees it. */
 import type { Alert } from '../model/alert.ts';
 import { alertLink } from './link.ts';
-import type { Suppression } from './parts.ts';
+import type { Suppression } from './notify/suppression.ts';
 import type { AlertRecord } from './state/record.ts';
 
 /** @param publicUrl base of its link */
