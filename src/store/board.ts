@@ -45,6 +45,7 @@ import {
   STATES_AND_GONE,
   writeFigures,
 } from './master-figures.ts';
+import { allocatePeerScores, type PeerScoresMemory, PeerScoresReader } from './peer-scores.ts';
 import { allocatePublications, Publications, type PublicationsMemory } from './publications.ts';
 import { allocateThreadFigures, type ThreadFiguresMemory, ThreadFiguresReader } from './thread-figures.ts';
 
@@ -57,6 +58,8 @@ export interface BoardMemory {
   readonly applyTimes: ApplyTimesMemory;
   /** Of reading threads: written by each of them. */
   readonly threads: ThreadFiguresMemory;
+  /** How unlike its group each worker is: written by the alerts thread. */
+  readonly peerScores: PeerScoresMemory;
 }
 
 export function allocateBoard(rows: number, nowMonotonicMs: number, nowUnixMs = 0): BoardMemory {
@@ -76,6 +79,7 @@ export function allocateBoard(rows: number, nowMonotonicMs: number, nowUnixMs = 
     publications: allocatePublications(rows),
     applyTimes: allocateApplyTimes(),
     threads: allocateThreadFigures(),
+    peerScores: allocatePeerScores(rows),
   };
 }
 
@@ -125,6 +129,7 @@ export class BoardReader {
   /** Changes with each record and note of a slot, for readers that look for changes. */
   readonly publications: Publications;
   readonly threads: ThreadFiguresReader;
+  readonly peerScores: PeerScoresReader;
   protected readonly words: Int32Array;
   protected readonly numbers: Float64Array;
   readonly #epochMs: number;
@@ -133,6 +138,7 @@ export class BoardReader {
     this.memory = memory;
     this.publications = new Publications(memory.publications);
     this.threads = new ThreadFiguresReader(memory.threads);
+    this.peerScores = new PeerScoresReader(memory.peerScores);
     this.words = new Int32Array(memory.rows);
     if (this.words[BoardWord.magic] !== BOARD_MAGIC || this.words[BoardWord.version] !== LAYOUT_VERSION) {
       throw new Error('not a board of this layout');
