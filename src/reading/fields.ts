@@ -28,6 +28,7 @@ const USUAL = [
   'gpu_usage',
   'has_gpu',
   'running_tasks_count',
+  'anomaly_score',
 ] as const;
 
 /** Included only on request: seldom needed, or large. The last is copied from memory as it is, so it must come last. */

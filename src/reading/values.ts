@@ -1,6 +1,7 @@
 /** Values of a worker for filters and sorts: a number, a text, or undefined. Read from memory one at a time. */
 import type { Directory, WorkerEntry } from './directory.ts';
 import type { ParsedRecord } from './parsed-record.ts';
+import { scoreOf } from './scores.ts';
 
 export type Read<Value> = (reading: ParsedRecord, directory: Directory) => Value | undefined;
 
@@ -21,6 +22,10 @@ const NUMBERS = {
   skew_ms: (reading, { board }) => board.skewMs(rowOf(reading)),
   restarts: (reading, { board }) => board.restarts(rowOf(reading)),
   missed: (reading, { board }) => board.missed(rowOf(reading)),
+  anomaly_score: (reading, { board }) => {
+    reading.touched();
+    return scoreOf(reading.entry, board)?.score;
+  },
 } as const satisfies Readonly<Record<string, Read<number>>>;
 
 export const NUMBER_NAMES = Object.keys(NUMBERS) as readonly (keyof typeof NUMBERS)[];

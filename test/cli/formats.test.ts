@@ -138,9 +138,9 @@ describe('what was never received', () => {
     ]);
     const csv = lines((await run(['workers', '--url', url, '-o', 'csv'])).stdout);
     // Ids and labels come from workers: none of them is a formula.
-    expect(csv[1]).toMatch(/^'-gpu,.*,5,0,0,0,true,0$/);
-    expect(csv[2]).toMatch(/^plain,.*,95,0,0,,false,0$/);
-    expect(csv[3]).toMatch(/^silent,.*,,,,,false,$/);
+    expect(csv[1]).toMatch(/^'-gpu,.*,5,0,0,0,true,0,0$/);
+    expect(csv[2]).toMatch(/^plain,.*,95,0,0,,false,0,0$/);
+    expect(csv[3]).toMatch(/^silent,.*,,,,,false,,$/);
     const { stdout } = await run(['workers', '--url', url]);
     expect(stdout).toMatch(/^-gpu +active +5\.0% +0\.0% +0\.0% +0 /m);
     expect(stdout).toMatch(/^plain +active +95\.0% +0\.0% +– +0 /m);

@@ -33,6 +33,7 @@ function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
     state: 'active',
     usages,
     tasks: 2,
+    anomalyScore: undefined,
     ageMs: 3200,
     liveness: undefined,
     lane: LANE,
@@ -43,7 +44,7 @@ function row(workerId: string, more: Partial<WorkerRow> = {}): WorkerRow {
 }
 
 function detail(workerId: string, more: Partial<WorkerDetailView> = {}): WorkerDetailView {
-  return { ...row(workerId), runningTasks: [], gpus: [], metrics: {}, inside: undefined, ...more };
+  return { ...row(workerId), runningTasks: [], gpus: [], metrics: {}, anomaly: undefined, inside: undefined, ...more };
 }
 
 const tricky: fc.Arbitrary<WorkerDetailView> = fc
@@ -114,6 +115,21 @@ test.each([
     facts: { ...CAPACITY, ...texts, ephemeral: false, ...told },
   };
   expect(/^capacity +(.*)$/m.exec(workerText(detail('a', { inside })))?.[1]).toBe(shown);
+});
+
+test('an anomaly is told in words of its worker, and in the list while there is one', () => {
+  const text = 'memory 7.2 × its usual spread above its usual 22.4 % for 9 samples';
+  const odd = detail('odd', { anomalyScore: 0.834, anomaly: text });
+  expect(workerText(odd)).toMatch(/^anomaly +memory 7\.2 × .* for 9 samples \(score 0\.83\)$/m);
+  expect(workerText(detail('usual', { anomalyScore: 0.12 }))).toMatch(/^anomaly +none \(score 0\.12\)$/m);
+  expect(workerText(detail('unscored'))).not.toContain('anomaly');
+  // Its last values are old, and so is what they say.
+  const silent = { ...odd, workerId: 'silent', state: 'inactive' };
+  expect(workerText(silent)).not.toContain('anomaly');
+  expect(workersText([odd, row('usual', { anomalyScore: 0.12 }), silent])).toMatch(
+    / ANOMALY .*\n(?:.*\n)*odd .* 0\.83 .*\n^usual .* – /m,
+  );
+  expect(workersText([row('usual', { anomalyScore: 0.12 }), silent])).not.toContain('ANOMALY');
 });
 
 describe('whatever a worker calls itself and its things', () => {

@@ -47,6 +47,7 @@ const row: fc.Arbitrary<WorkerRow> = fc.record({
   liveness: fc.oneof(fc.constant(undefined), liveness),
   usages: fc.oneof(fc.constant(undefined), fc.record({ cpu: usage, memory: usage, gpu: usage, storage: usage })),
   tasks: fc.nat(1e5),
+  anomalyScore: fc.constantFrom(undefined, 0.12, 0.87),
   ageMs: fc.nat(1e9),
   lane: fc.constantFrom(
     undefined,
@@ -117,6 +118,7 @@ describe('in a window of any width', () => {
         runningTasks: [{ taskId: text, status: name, cpuAllocated: 1, memoryAllocated: 1, gpuAllocated: 0 }],
         gpus: [{ index: 0, uuid: text, name }],
         metrics: { [name]: 1.5 },
+        anomaly: `${name} 3.9 × its usual spread above its usual 41 for 6 samples`,
         inside: undefined,
       }));
     fc.assert(
@@ -145,6 +147,7 @@ describe('in a window of any width', () => {
               liveness: undefined,
               usages: { cpu: 1, memory: 2, gpu: undefined, storage: 3 },
               tasks: 0,
+              anomalyScore: undefined,
               ageMs: 65_000,
               lane: undefined,
               group: '',

@@ -13,6 +13,7 @@ import { FIELD_NAMES, fieldsOf } from '../../src/reading/fields.ts';
 import { ALL } from '../../src/reading/selection.ts';
 import { type SortPosition, sortOf } from '../../src/reading/sort.ts';
 import { BoardReader } from '../../src/store/board.ts';
+import { PeerScoresWriter } from '../../src/store/peer-scores.ts';
 import { NOW_S, newFleet } from './support.ts';
 
 /** What a test knows of a worker without asking shared memory. */
@@ -193,6 +194,7 @@ describe('an item', () => {
       gpu_usage: null,
       has_gpu: false,
       running_tasks_count: null,
+      anomaly_score: null,
     });
     fleet.beat('a"é', { cpuUsage: 14.999999999997726, metrics: new Map([['q', 2]]) });
     fleet.board.setStuck(0, 'tasks');
@@ -203,6 +205,27 @@ describe('an item', () => {
     expect(item).toMatchObject({ stuck: 'tasks', flapping: true, id_conflict: false, skew_ms: -5, is_active: true });
     expect(item.telemetry).toMatchObject({ worker_id: 'a"é', running_tasks: [], last_update: NOW_S });
     expect(Object.keys(item)).toEqual([...FIELD_NAMES]);
+  });
+
+  test('has the larger score of its own samples and of its group, by which lists are filtered and sorted', () => {
+    const { fleet, directory } = fleetOf([]);
+    for (const id of ['silent', 'usual', 'odd', 'gone']) fleet.register(id);
+    for (const id of ['usual', 'odd', 'gone']) fleet.beat(id);
+    const scores = new PeerScoresWriter(fleet.memory.peerScores);
+    const [odd, gone] = ['odd', 'gone'].map((id) => directory.get(id) as WorkerEntry) as [WorkerEntry, WorkerEntry];
+    scores.set(odd.row, odd.occupant, 0.8, undefined, NOW_S * 1000);
+    // Of the worker that had the row before.
+    scores.set(gone.row, gone.occupant - 1, 0.9, undefined, NOW_S * 1000);
+    expect(
+      ['silent', 'usual', 'odd', 'gone'].map((id) => itemOf(directory, id, 'anomaly_score').anomaly_score),
+    ).toEqual([null, 0, 0.8, 0]);
+    expect(matching(directory, { 'min.anomaly_score': '0.5' })).toEqual(['odd']);
+    const { compare, positionOf } = sortOf('-anomaly_score,worker_id');
+    const sorted = [...directory.all()]
+      .map((entry) => positionOf(entry, directory))
+      .sort(compare)
+      .map(({ workerId }) => workerId);
+    expect(sorted).toEqual(['odd', 'gone', 'usual', 'silent']);
   });
 
   test('has the fields that were asked for, in one order, and always the id', () => {

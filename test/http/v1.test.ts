@@ -4,8 +4,10 @@ import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { Commands } from '../../src/http/commands.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS_UNDER_WAY } from '../../src/http/http-limits.ts';
+import { ReasonCode } from '../../src/model/anomaly/reason.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { WorkerFacts } from '../../src/model/worker-facts.ts';
+import { PeerScoresWriter } from '../../src/store/peer-scores.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { task } from '../support/fleet.ts';
@@ -55,6 +57,15 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
   const { app, fleet } = newApp();
   fleet.register('a/b');
   fleet.beat('a/b', { cpuUsage: 1 });
+  const cause = {
+    metric: 'memory_usage',
+    code: ReasonCode.peers,
+    value: 91,
+    usual: 40.5,
+    ratio: 7.2,
+    samples: 9,
+  } as const;
+  new PeerScoresWriter(fleet.memory.peerScores).set(0, fleet.board.occupantOf(0), 0.83, cause, NOW_S * 1000);
   fleet.board.setLane(0, { number: 7, kind: 'shared', state: 'restarting', restarts: 2 });
   fleet.board.countReplaced(0, 'backlog');
   fleet.board.countLost(0, 'stall');
@@ -72,6 +83,15 @@ test('a worker’s detail tells its lane, what became of its heartbeats, and wha
     flapping: false,
     id_conflict: false,
     has_gpu: false,
+    anomaly: {
+      score: 0.83,
+      at: new Date(NOW_S * 1000).toISOString(),
+      metric: 'memory_usage',
+      reason: 'peers',
+      text: "memory 7.2 × the usual spread of its group away from the group's 40.5 % for 9 samples",
+      value: 91,
+      usual: 40.5,
+    },
     interval_ms: 0,
     skew_ms: null,
     restarts: 0,

@@ -45,7 +45,11 @@ export class Fleet {
     const place = this.board.occupy(this.#now());
     if (place === undefined) throw new Error('the board of this test is full');
     const countedAt = { publications: this.board.publications, row: place.row };
-    const member = { ...place, writer: new SlotWriter(newSlot(workerId, this.#ringSamples), countedAt), beats: 0 };
+    const member = {
+      ...place,
+      writer: new SlotWriter(newSlot(workerId, this.#ringSamples, undefined, true), countedAt),
+      beats: 0,
+    };
     this.#members.set(workerId, member);
     this.onAnnounce([added(workerId, member)]);
   }

@@ -171,6 +171,11 @@ const recordIn = z.object({
   record: z.looseObject({}).nullable(),
 });
 
+/** Null: nothing is scored, or the master does not tell. */
+const anomalyIn = z.looseObject({
+  anomaly: z.object({ score: z.number(), text: z.string().nullable() }).nullable().catch(null),
+});
+
 /** The worker of `GET /api/v1/workers/{id}`. */
 export function workerDetailOf({ body, atUnixMs }: ApiAnswer): WorkerDetailView {
   const told = recordIn.safeParse(body);
@@ -195,7 +200,9 @@ export function workerDetailOf({ body, atUnixMs }: ApiAnswer): WorkerDetailView 
   const { usages: given } = detail;
   const gpu = measuredGpu(given?.gpu ?? null, has_gpu) ?? undefined;
   const usages = record === null || given === undefined ? undefined : { ...given, gpu };
-  const known = { ...detail, state, liveness, usages };
+  const { anomaly } = anomalyIn.parse(body);
+  const scored = { anomalyScore: anomaly?.score, anomaly: anomaly?.text ?? undefined };
+  const known = { ...detail, state, liveness, usages, ...scored };
   const inside = insideJson.safeParse(body);
   if (!inside.success) return known;
   const { lane, facts } = inside.data;
@@ -349,6 +356,7 @@ function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetail
       storage: worker.storageUsage,
     },
     tasks: worker.runningTasks.length,
+    anomalyScore: undefined,
     ageMs: Math.max(0, atUnixMs - worker.lastUpdate * 1000),
     lane: undefined,
     group: undefined,
@@ -356,6 +364,7 @@ function detailOf(value: unknown, atUnixMs: number, route: string): WorkerDetail
     runningTasks: worker.runningTasks,
     gpus: worker.gpus,
     metrics: worker.metrics,
+    anomaly: undefined,
     inside: undefined,
   };
 }

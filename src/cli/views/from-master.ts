@@ -2,15 +2,18 @@
 
 import type { Operator } from '../../app/operator.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { causeText } from '../../model/anomaly/words.ts';
 import { eventText } from '../../model/event-text.ts';
 import { wishesOwnLane } from '../../model/isolation.ts';
 import { FAULT_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import type { WorkerEntry } from '../../reading/directory.ts';
 import { leftOutOfHistory } from '../../reading/left-out.ts';
+import { scoreOf } from '../../reading/scores.ts';
 import { ALL, type Selection } from '../../reading/selection.ts';
 import { sortOf } from '../../reading/sort.ts';
 import { groupOf, hasGpu } from '../../reading/values.ts';
 import type { RowView } from '../../store/board.ts';
+import type { SlotScore } from '../../store/slot-reader.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { EventRow } from './events-text.ts';
 import {
@@ -47,7 +50,9 @@ export function workerRows(
     .filter((entry) => selection.matches(entry, directory))
     .map((entry) => ({ entry, position: positionOf(entry, directory) }))
     .sort((left, right) => compare(left.position, right.position))
-    .map(({ entry }) => rowOf(entry, directory.board.view(entry.row, nowMs), clock.wallMs()));
+    .map(({ entry }) =>
+      rowOf(entry, directory.board.view(entry.row, nowMs), scoreOf(entry, directory.board), clock.wallMs()),
+    );
 }
 
 /** Workers that wait for approval, by id. */
@@ -80,11 +85,13 @@ export function workerDetail(master: MasterFacts, clock: Clock, workerId: string
   if (entry === undefined) return undefined;
   const view = master.directory.board.view(entry.row, clock.monotonicMs());
   const { runningTasks, gpus, metrics } = master.directory.telemetry(entry);
+  const scored = scoreOf(entry, master.directory.board);
   return {
-    ...rowOf(entry, view, clock.wallMs()),
+    ...rowOf(entry, view, scored, clock.wallMs()),
     runningTasks,
     gpus,
     metrics,
+    anomaly: scored?.cause && causeText(scored.cause),
     inside: insideOf(master, clock, entry, view),
   };
 }
@@ -110,7 +117,7 @@ function livenessOf(view: RowView, nowUnixMs: number): LivenessView {
   return { forMs, cause, stuck, isFlapping, hasConflict, intervalMs, skewMs, missed, late, duplicate, restarts };
 }
 
-function rowOf(entry: WorkerEntry, view: RowView, nowUnixMs: number): WorkerRow {
+function rowOf(entry: WorkerEntry, view: RowView, scored: SlotScore | undefined, nowUnixMs: number): WorkerRow {
   const { workerId, slot, facts } = entry;
   const numbers = slot.numbers();
   return {
@@ -119,6 +126,7 @@ function rowOf(entry: WorkerEntry, view: RowView, nowUnixMs: number): WorkerRow 
     liveness: livenessOf(view, nowUnixMs),
     usages: numbers && usagesOf(numbers, hasGpu(entry, numbers)),
     tasks: numbers?.runningTasks ?? 0,
+    anomalyScore: scored?.score,
     ageMs: view.ageMs,
     lane: view.lane,
     group: groupOf(entry),

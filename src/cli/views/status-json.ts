@@ -30,6 +30,7 @@ export const STATUS_FIELDS = [
   'record_room_bytes',
   'history_left_out',
   'has_gpu',
+  'anomaly',
   'facts',
   'record',
 ] as const;

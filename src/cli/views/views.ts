@@ -64,6 +64,8 @@ export interface WorkerRow {
   /** Undefined before the first heartbeat. */
   readonly usages: UsageColumns | undefined;
   readonly tasks: number;
+  /** 0 to 1; undefined: nothing is scored, or the master does not tell. */
+  readonly anomalyScore: number | undefined;
   /** Since the last heartbeat, or since the registration if there was none yet. */
   readonly ageMs: number;
   /** Undefined if the master is a legacy one; so too below. */
@@ -101,6 +103,8 @@ export interface WorkerDetailView extends WorkerRow {
   readonly runningTasks: readonly RunningTask[];
   readonly gpus: readonly GpuUsage[];
   readonly metrics: Readonly<Record<string, number>>;
+  /** Why it is unusual, in words; undefined: it is not. */
+  readonly anomaly: string | undefined;
   readonly inside: WorkerInside | undefined;
 }
 

@@ -44,6 +44,7 @@ const workerItem = z.object({
   gpu_usage: number,
   has_gpu: flag,
   running_tasks_count: number,
+  anomaly_score: number,
 });
 
 /** What is known of a worker's liveness: the members of `pulselane liveness`. */
@@ -106,6 +107,7 @@ export function rowOfLivenessItem(item: LivenessItem, atUnixMs: number): WorkerR
     liveness: livenessOf(item, atUnixMs),
     usages: undefined,
     tasks: 0,
+    anomalyScore: undefined,
     ageMs: Math.max(0, atUnixMs - Date.parse(item.last_update_at)),
     lane: undefined,
     group: undefined,
@@ -140,6 +142,7 @@ export function rowOfItem(item: WorkerItem, atUnixMs: number): WorkerRow {
       ? { cpu: known(cpu), memory: known(memory), storage: known(storage), gpu: known(gpu) }
       : undefined,
     tasks: item.running_tasks_count ?? 0,
+    anomalyScore: known(item.anomaly_score),
     ageMs: Math.max(0, atUnixMs - Date.parse(item.last_update_at)),
     // Restarts of lanes are not told in lists.
     lane: kind === null || lane === null ? undefined : { number: lane, kind, state: state ?? 'ready', restarts: 0 },

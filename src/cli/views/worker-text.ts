@@ -1,5 +1,6 @@
 /** Everything that is known of one worker. */
 import { formatDuration } from '../../config/kinds.ts';
+import { ANOMALY_SCORE } from '../../model/anomaly/scorer.ts';
 import type { GpuUsage, RunningTask } from '../../model/telemetry.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { ENDLESS_PAGE, type Page } from '../text/page.ts';
@@ -18,7 +19,7 @@ import {
 } from '../text/units.ts';
 import { heartbeatTotalsText, usagesText } from './cluster-text.ts';
 import { HEARD_STATES, type LivenessView, type WorkerDetailView, type WorkerInside } from './views.ts';
-import { laneText, stateCell, stateText } from './workers-text.ts';
+import { anomalyScoreText, laneText, stateCell, stateText } from './workers-text.ts';
 
 export interface WorkerTextOptions {
   /** More tasks and metrics than this are only counted. */
@@ -48,6 +49,7 @@ export function workerText(
     ...(liveness === undefined ? [] : livenessFacts(liveness)),
     ['usage', usages === undefined ? NOTHING : lastValue(worker, usagesText(usages))],
     ['tasks', lastValue(worker, count(runningTasks.length))],
+    ...anomalyFacts(worker),
     ...(inside === undefined ? [] : insideFacts(inside, worker)),
   ];
   const metricRows = Object.entries(metrics)
@@ -59,6 +61,14 @@ export function workerText(
     listed({ title: 'GPUs', columns: GPU_COLUMNS, rows: gpus.map(gpuRow) }, options, page) +
     listed({ title: 'Metrics', columns: METRIC_COLUMNS, rows: metricRows }, options, page)
   );
+}
+
+/** Also while it is as usual, so that people know that it is watched. */
+function anomalyFacts({ state, anomalyScore, anomaly }: WorkerDetailView): Fact[] {
+  if (anomalyScore === undefined || !HEARD_STATES.has(state)) return [];
+  const score = `score ${anomalyScoreText(anomalyScore)}`;
+  if (anomalyScore < ANOMALY_SCORE) return [['anomaly', `none (${score})`]];
+  return [['anomaly', { text: anomaly === undefined ? score : `${anomaly} (${score})`, meaning: 'warning' }]];
 }
 
 /** @param text of what is no longer so, perhaps, where the worker is silent */

@@ -1,5 +1,6 @@
 /** The list of workers, and of those that wait to be let in. */
 import { formatDuration } from '../../config/kinds.ts';
+import { ANOMALY_SCORE } from '../../model/anomaly/scorer.ts';
 import { ENDLESS_PAGE } from '../text/page.ts';
 import type { Meaning } from '../text/paint.ts';
 import { type Cell, type Column, prose, section, table } from '../text/table.ts';
@@ -24,6 +25,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'MEM', align: 'right', rank: 5 },
   { title: 'GPU', align: 'right', rank: 4 },
   { title: 'TASKS', align: 'right', rank: 3 },
+  { title: 'ANOMALY', align: 'right', rank: 7 },
   { title: 'LAST', align: 'right' },
   FOR,
   { title: 'LANE', rank: 2 },
@@ -73,6 +75,9 @@ function hasColumn(title: string, rows: readonly WorkerRow[]): boolean {
     case 'FOR':
     case 'WHY':
       return rows.some(({ liveness }) => liveness !== undefined);
+    // Most of the time there is none.
+    case 'ANOMALY':
+      return rows.some(isAnomalous);
     case 'LANE':
       return rows.some(({ lane }) => lane !== undefined);
     case 'GROUP':
@@ -91,6 +96,8 @@ const CELLS: Readonly<Record<string, (row: WorkerRow) => Cell>> = {
   MEM: (row) => value(row, share(row.usages?.memory)),
   GPU: (row) => value(row, share(row.usages?.gpu)),
   TASKS: (row) => value(row, row.usages === undefined ? NOTHING : count(row.tasks)),
+  ANOMALY: (row) =>
+    isAnomalous(row) ? { text: anomalyScoreText(row.anomalyScore as number), meaning: 'warning' } : NOTHING,
   LAST: ({ ageMs }) => age(ageMs),
   FOR: ({ liveness }) => (liveness === undefined ? '' : age(liveness.forMs)),
   LANE: ({ lane }) => (lane === undefined ? '' : laneCell(lane)),
@@ -98,6 +105,14 @@ const CELLS: Readonly<Record<string, (row: WorkerRow) => Cell>> = {
   WHY: ({ liveness }) => (liveness === undefined ? '' : whyText(liveness)),
   LABELS: ({ labels = {} }) => labelsText(labels) || NOTHING,
 };
+
+function isAnomalous({ state, anomalyScore = 0 }: WorkerRow): boolean {
+  return anomalyScore >= ANOMALY_SCORE && HEARD_STATES.has(state);
+}
+
+export function anomalyScoreText(score: number): string {
+  return score.toFixed(2);
+}
 
 /** Whether its values are of before it fell silent. */
 function isOld({ state }: WorkerRow): boolean {

@@ -58,6 +58,15 @@ export const WORKER_DETAIL: z.infer<typeof WorkerDetailSchema> = {
   history_left_out: { metrics: 0, names: [] },
   last_fault: null,
   has_gpu: false,
+  anomaly: {
+    score: 0.83,
+    at: '2026-11-23T17:54:55.104Z',
+    metric: 'memory_usage',
+    reason: 'above',
+    text: 'memory 7.2 × its usual spread above its usual 22.4 % for 9 samples',
+    value: 41.2,
+    usual: 22.4,
+  },
   facts: {
     group: 'rack-7',
     labels: { zone: 'a' },

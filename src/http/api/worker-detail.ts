@@ -1,5 +1,6 @@
 /** The schema of a worker's detail, and how it is written. */
 import { z } from '@hono/zod-openapi';
+import { causeText, REASON_NAMES } from '../../model/anomaly/words.ts';
 import { ISOLATIONS, wishesOwnLane } from '../../model/isolation.ts';
 import { FAULT_CAUSES, LANE_KINDS, LANE_STATES, REJECTION_CAUSES, REPLACEMENT_REASONS } from '../../model/lanes.ts';
 import { STATE_CAUSES, WORKER_STATES } from '../../model/liveness.ts';
@@ -7,8 +8,9 @@ import { STUCK_REASONS } from '../../model/stuck.ts';
 import type { WorkerFacts } from '../../model/worker-facts.ts';
 import { readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { leftOutOfHistory } from '../../reading/left-out.ts';
+import { scoreOf } from '../../reading/scores.ts';
 import { hasGpu } from '../../reading/values.ts';
-import type { SlotReader } from '../../store/slot-reader.ts';
+import type { SlotReader, SlotScore } from '../../store/slot-reader.ts';
 import type { RecordNumbers } from '../../store/slot-writer.ts';
 import type { JsonText } from '../bodies/json-text.ts';
 import { isShownActive } from '../bodies/worker-json.ts';
@@ -122,6 +124,21 @@ export const WorkerDetailSchema = z
     has_gpu: z
       .boolean()
       .openapi({ description: 'Whether it has reported a GPU. Without one, a gpu_usage of 0 is not a measurement.' }),
+    anomaly: z
+      .object({
+        score: z.number().openapi({ description: '0 to 1; from 0.5 on it is an anomaly: several samples agree.' }),
+        at: moment('When the sample was received, or compared with its group.'),
+        metric: z.string().nullable().openapi({ description: 'As history names it; null below 0.5, as what follows.' }),
+        reason: z.enum(REASON_NAMES).nullable(),
+        text: z.string().nullable().openapi({ description: 'The reason in words.' }),
+        value: z.number().nullable().openapi({ description: 'What the metric was.' }),
+        usual: z.number().nullable().openapi({ description: 'What is usual, in the unit of the reason.' }),
+      })
+      .nullable()
+      .openapi({
+        description:
+          'How unusual its newest sample is: of its metrics, and beside its group, the largest score. Null while nothing is scored: before its first heartbeat, and with `ANOMALIES=off`.',
+      }),
     facts: z
       .object({
         group: z.string().openapi({ description: 'Workers that may fail together.' }),
@@ -253,7 +270,22 @@ function detailOf(entry: WorkerEntry, { directory, clock }: AppContext): Omit<De
         ? null
         : { cause: lastFault.cause, reason: lastFault.reason, at: isoOf(lastFault.atUnixMs) },
     has_gpu: hasGpu(entry, slot.numbers()),
+    anomaly: anomalyJson(scoreOf(entry, directory.board)),
     facts: facts === undefined ? null : factsJson(facts),
+  };
+}
+
+function anomalyJson(scored: SlotScore | undefined): DetailJson['anomaly'] {
+  if (scored === undefined) return null;
+  const { score, receivedUnixMs, cause } = scored;
+  return {
+    score,
+    at: isoOf(receivedUnixMs),
+    metric: cause?.metric ?? null,
+    reason: (cause && REASON_NAMES[cause.code]) ?? null,
+    text: cause === undefined ? null : causeText(cause),
+    value: cause?.value ?? null,
+    usual: cause?.usual ?? null,
   };
 }
 

@@ -47,6 +47,10 @@ const MEMBERS = {
   gpu_usage: usage('GPUs'),
   has_gpu: flag('Whether it has reported a GPU. Without one, a gpu_usage of 0 is not a measurement.'),
   running_tasks_count: z.int().nullable().optional(),
+  anomaly_score: z.number().nullable().optional().openapi({
+    description:
+      'How unusual it is for this worker, or beside its group: 0 to 1, from 0.5 on an anomaly; null while nothing is scored (see `anomaly` of the worker).',
+  }),
   late: z
     .int()
     .optional()

@@ -3,6 +3,7 @@
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { FIELD_NAMES, type FieldName, type Fields } from '../../reading/fields.ts';
 import { ParsedRecord } from '../../reading/parsed-record.ts';
+import { scoreOf } from '../../reading/scores.ts';
 import { groupOf, hasGpu } from '../../reading/values.ts';
 import type { BoardReader } from '../../store/board.ts';
 import type { JsonText } from '../bodies/json-text.ts';
@@ -43,6 +44,7 @@ const VALUES: Readonly<Record<Exclude<FieldName, 'telemetry'>, (source: Source) 
   gpu_usage: ({ reading }) => String(reading.numbers?.gpuUsage ?? NULL),
   has_gpu: ({ reading, entry }) => String(hasGpu(entry, reading.numbers)),
   running_tasks_count: ({ reading }) => String(reading.numbers?.runningTasks ?? NULL),
+  anomaly_score: ({ entry, board }) => String(scoreOf(entry, board)?.score ?? NULL),
   late: ({ entry, board }) => String(board.replacedBy(entry.row).late),
   duplicate: ({ entry, board }) => String(board.replacedBy(entry.row).duplicate),
   metrics: ({ reading }) => reading.metricsText ?? NULL,
