@@ -302,12 +302,12 @@ export const ScoreNumber = {
   /** Value of `applied` with its sample; 0: there is no score yet. */
   appliedIndex: 0,
   receivedUnixMs: 1,
-  score: 2,
-  /** As in the ring, see score-cause.ts. */
-  cause: 3,
-  usual: 4,
-  ratio: 5,
-  value: 6,
+  /** As in the ring, see score-word.ts. */
+  word: 2,
+  usual: 3,
+  ratio: 4,
+  value: 5,
+  samples: 6,
 } as const;
 const SCORE_BYTES = CACHE_LINE_BYTES;
 export const SCORE_NUMBERS = SCORE_BYTES / NUMBER_BYTES;
@@ -344,11 +344,10 @@ export interface SlotOffsets {
   /** … and by the monotonic clock, in whole ms modulo 2^32: see slot-reader.ts. */
   readonly ringMonotonic: number;
   readonly ringUsages: readonly number[];
-  readonly ringAnomaly: number;
   /** Running tasks and flags. */
   readonly ringTasks: number;
-  /** Why the sample has its score, see score-cause.ts. */
-  readonly ringCause: number;
+  /** See score-word.ts. */
+  readonly ringScore: number;
   /** What is usual for the metric of the cause. */
   readonly ringUsual: number;
   readonly ringMetrics: readonly number[];
@@ -370,12 +369,10 @@ export function slotOffsets(size: SlotSize): SlotOffsets {
   const ringMonotonic = ringTimes + ringCapacity * NUMBER_BYTES;
   const columnBytes = ringCapacity * WORD_BYTES;
   const usages = ringMonotonic + columnBytes;
-  const ringAnomaly = usages + RING_USAGES.length * columnBytes;
-  const ringTasks = ringAnomaly + columnBytes;
-  const causeBytes = isScored ? columnBytes : 0;
-  const ringCause = ringTasks + columnBytes;
-  const ringUsual = ringCause + causeBytes;
-  const metrics = roundUp(ringUsual + causeBytes, NUMBER_BYTES);
+  const ringTasks = usages + RING_USAGES.length * columnBytes;
+  const ringScore = ringTasks + columnBytes;
+  const ringUsual = ringScore + (isScored ? columnBytes : 0);
+  const metrics = roundUp(ringUsual + (isScored ? columnBytes : 0), NUMBER_BYTES);
   const metricKeys = metrics + metricColumns * ringCapacity * NUMBER_BYTES;
   const taskLog = roundUp(metricKeys + metricColumns * METRIC_KEY_BYTES, NUMBER_BYTES);
   const score = roundUp(taskLog + taskLogCapacity, CACHE_LINE_BYTES);
@@ -392,9 +389,8 @@ export function slotOffsets(size: SlotSize): SlotOffsets {
     ringTimes,
     ringMonotonic,
     ringUsages: RING_USAGES.map((_, column) => usages + column * columnBytes),
-    ringAnomaly,
     ringTasks,
-    ringCause,
+    ringScore,
     ringUsual,
     ringMetrics: Array.from({ length: metricColumns }, (_, column) => metrics + column * ringCapacity * NUMBER_BYTES),
     metricKeys,
@@ -421,7 +417,7 @@ export type RingSize = Pick<SlotSize, 'ringCapacity' | 'metricColumns'> &
 
 /** What its samples, the states of its metrics and its task log take. */
 export function ringBytes({ ringCapacity, metricColumns, taskLogCapacity = 0, isScored = false }: RingSize): number {
-  const words = RING_USAGES.length + 3 + (isScored ? 2 : 0);
+  const words = RING_USAGES.length + 2 + (isScored ? 2 : 0);
   const sampleBytes = NUMBER_BYTES + words * WORD_BYTES + metricColumns * NUMBER_BYTES;
   const columnBytes = METRIC_KEY_BYTES + (isScored ? STATE_BYTES : 0);
   return ringCapacity * sampleBytes + metricColumns * columnBytes + taskLogCapacity;

@@ -1,7 +1,7 @@
 /**
  * How unlike its group each worker is: the alerts thread's own score, one row per row of the board, written by that thread alone.
  *
- *     64 bytes:  generation · copy A: occupant, score, cause, usual, value, at · copy B
+ *     64 bytes:  generation · copy A: occupant, score, usual, value, samples, time · copy B
  *
  * A row is a seqlock with two copies (double-buffer.ts), so it is read whole or not at all. It belongs to the worker whose occupant
  * number it has: a row that was given to another worker shows nothing until that one is scored. Memory that was never written is
@@ -10,7 +10,7 @@
 import type { AnomalyReason } from '../model/anomaly/reason.ts';
 import { beginRead, beginWrite, currentCopy, endWrite, isWhole, MAX_READ_TRIES, mendWrite } from './double-buffer.ts';
 import { WORD_BYTES } from './layout.ts';
-import { type NamedCause, namedCause, packedCause, USAGE_KEYS } from './score-cause.ts';
+import { namedCauseIn, scoreIn, scoreWord, USAGE_KEYS } from './score-word.ts';
 import type { SlotScore } from './slot-reader.ts';
 
 /** The memory, as passed between threads. */
@@ -18,7 +18,8 @@ export type PeerScoresMemory = SharedArrayBuffer;
 
 const ROW_WORDS = 16;
 const COPIES = [2, 9] as const;
-const Word = { occupant: 0, hundredths: 1, cause: 2, usual: 3, value: 4, atS: 5 } as const;
+/** `score`: see score-word.ts. `timeS`: Unix seconds. */
+const Word = { occupant: 0, score: 1, usual: 2, value: 3, samples: 4, timeS: 5 } as const;
 
 export function allocatePeerScores(rows: number): PeerScoresMemory {
   return new SharedArrayBuffer(rows * ROW_WORDS * WORD_BYTES);
@@ -43,21 +44,21 @@ export class PeerScoresReader extends PeerScoresViews {
   /** Undefined: the worker was not scored, or its last score was 0. */
   of(row: number, occupant: number): SlotScore | undefined {
     const { words, floats } = this;
-    const word = row * ROW_WORDS;
+    const first = row * ROW_WORDS;
     for (let tries = 0; tries < MAX_READ_TRIES; tries++) {
-      const generation = beginRead(words, word);
+      const generation = beginRead(words, first);
       if (generation === 0) return undefined;
-      const at = word + COPIES[currentCopy(generation)];
+      const at = first + COPIES[currentCopy(generation)];
       const isItsOwn = words[at + Word.occupant] === occupant;
-      const score = (words[at + Word.hundredths] as number) / 100;
-      const cause = words[at + Word.cause] as number;
+      const score = words[at + Word.score] as number;
       const usual = floats[at + Word.usual] as number;
       const value = floats[at + Word.value] as number;
-      const receivedUnixMs = ((words[at + Word.atS] as number) >>> 0) * 1000;
-      if (!isWhole(words, word, generation)) continue;
-      if (!isItsOwn || !(score > 0 && score <= 1)) return undefined;
-      const known: NamedCause | undefined = namedCause(cause, []);
-      return { score, receivedUnixMs, cause: known && { ...known, usual, value } };
+      const samples = words[at + Word.samples] as number;
+      const receivedUnixMs = ((words[at + Word.timeS] as number) >>> 0) * 1000;
+      if (!isWhole(words, first, generation)) continue;
+      if (!isItsOwn || !(scoreIn(score) > 0)) return undefined;
+      const cause = namedCauseIn(score, []);
+      return { score: scoreIn(score), receivedUnixMs, cause: cause && { ...cause, usual, value, samples } };
     }
     return undefined;
   }
@@ -67,36 +68,36 @@ export class PeerScoresWriter extends PeerScoresViews {
   /** Undoes what a killed predecessor had begun, and forgets all its scores: the next evaluation gives new ones. */
   reset(): void {
     const { words } = this;
-    for (let word = 0; word < words.length; word += ROW_WORDS) {
-      if (Atomics.load(words, word) === 0) continue;
-      mendWrite(words, word);
-      this.#write(word, 0, 0, undefined, 0);
+    for (let first = 0; first < words.length; first += ROW_WORDS) {
+      if (Atomics.load(words, first) === 0) continue;
+      mendWrite(words, first);
+      this.#write(first, 0, 0, undefined, 0);
     }
   }
 
-  /** @param cause of a score of at least 0.5 @returns whether readers see a change worth telling */
+  /** @param cause of a score of at least 0.5 @returns whether the score has changed */
   set(row: number, occupant: number, score: number, cause: PeerCause | undefined, atUnixMs: number): boolean {
     const { words } = this;
-    const word = row * ROW_WORDS;
-    const generation = Atomics.load(words, word);
-    const at = word + COPIES[currentCopy(generation)];
-    const before =
-      generation !== 0 && words[at + Word.occupant] === occupant ? (words[at + Word.hundredths] as number) : 0;
-    const hundredths = Math.round(Math.min(1, Math.max(0, score)) * 100);
-    if (before === 0 && hundredths === 0) return false;
-    this.#write(word, occupant, hundredths, cause, atUnixMs);
-    return before !== hundredths;
+    const first = row * ROW_WORDS;
+    const generation = Atomics.load(words, first);
+    const at = first + COPIES[currentCopy(generation)];
+    const isItsOwn = generation !== 0 && words[at + Word.occupant] === occupant;
+    const before = isItsOwn ? scoreIn(words[at + Word.score] as number) : 0;
+    const word = scoreWord(score, cause && { ...cause, place: USAGE_KEYS.indexOf(cause.metric) });
+    if (before === 0 && scoreIn(word) === 0) return false;
+    this.#write(first, occupant, word, cause, atUnixMs);
+    return before !== scoreIn(word);
   }
 
-  #write(word: number, occupant: number, hundredths: number, cause: PeerCause | undefined, atUnixMs: number): void {
+  #write(first: number, occupant: number, word: number, cause: PeerCause | undefined, atUnixMs: number): void {
     const { words, floats } = this;
-    const at = word + COPIES[beginWrite(words, word)];
+    const at = first + COPIES[beginWrite(words, first)];
     words[at + Word.occupant] = occupant;
-    words[at + Word.hundredths] = hundredths;
-    words[at + Word.cause] = cause === undefined ? 0 : packedCause(USAGE_KEYS.indexOf(cause.metric), cause);
+    words[at + Word.score] = word;
     floats[at + Word.usual] = cause?.usual ?? Number.NaN;
     floats[at + Word.value] = cause?.value ?? Number.NaN;
-    words[at + Word.atS] = Math.floor(atUnixMs / 1000);
-    endWrite(words, word);
+    words[at + Word.samples] = cause?.samples ?? 0;
+    words[at + Word.timeS] = Math.floor(atUnixMs / 1000);
+    endWrite(words, first);
   }
 }

@@ -45,8 +45,8 @@ export class SampleColumns {
   runningTasks = new Float64Array(FIRST_ROOM);
   /** NaN: there is none. */
   anomalyScore = new Float64Array(FIRST_ROOM);
-  /** Why, see score-cause.ts; 0: there is no cause. With `metricKeys` for `namedCause`. */
-  causes = new Int32Array(FIRST_ROOM);
+  /** The same with the cause, see score-word.ts: for `namedCauseIn`, with `metricKeys`. */
+  scoreWords = new Int32Array(FIRST_ROOM);
   /** What was usual for the metric of the cause; undefined without a cause. */
   usual = new Float64Array(FIRST_ROOM);
   /**
@@ -70,7 +70,7 @@ export class SampleColumns {
     if (count <= this.flags.length) return;
     for (const name of PLAIN_COLUMNS) this[name] = new Float64Array(room);
     this.flags = new Uint8Array(room);
-    this.causes = new Int32Array(room);
+    this.scoreWords = new Int32Array(room);
   }
 
   /** Room that its arrays take, in bytes. */
@@ -98,7 +98,7 @@ export class SampleColumns {
     this.from = this.to;
     for (const name of PLAIN_COLUMNS) this[name] = new Float64Array(0);
     this.flags = new Uint8Array(0);
-    this.causes = new Int32Array(0);
+    this.scoreWords = new Int32Array(0);
     this.metrics.length = 0;
     this.metricKeys = [];
   }
@@ -112,6 +112,6 @@ export class SampleColumns {
 
   #columns(): readonly (Float64Array | Uint8Array | Int32Array)[] {
     const plain = PLAIN_COLUMNS.map((name) => this[name]);
-    return [this.flags, this.causes, ...plain, ...this.metrics.slice(0, this.metricKeys.length)];
+    return [this.flags, this.scoreWords, ...plain, ...this.metrics.slice(0, this.metricKeys.length)];
   }
 }

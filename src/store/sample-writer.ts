@@ -31,7 +31,7 @@ import {
   WORD_BYTES,
 } from './layout.ts';
 import type { RecordAllowance } from './record-allowance.ts';
-import { NO_SCORE, type SampleScore, type ScoreWriter } from './score-writer.ts';
+import { type SampleScore, type ScoreWriter, UNSCORED } from './score-writer.ts';
 import { metricKeysIn, type SlotViews } from './slot-memory.ts';
 import { metricColumnsFor, ringAfter, SHRINK_EVERY_MS, shortenedRing } from './slot-ring.ts';
 
@@ -150,7 +150,7 @@ export class SampleWriter {
   }
 
   /** Writes the rest of the sample. @param record index of the first number of its record */
-  write(record: number, scored: Readonly<SampleScore> = NO_SCORE): void {
+  write(record: number, scored: Readonly<SampleScore> = UNSCORED): void {
     const { control, floats, numbers, offsets, size } = this.#slot;
     if (size.ringCapacity === 0) return;
     const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
@@ -163,9 +163,8 @@ export class SampleWriter {
       const at = (offsets.ringUsages[column] as number) / WORD_BYTES + index;
       floats[at] = numbers[record + RecordNumber[name]] as number;
     }
-    floats[offsets.ringAnomaly / WORD_BYTES + index] = scored.score;
     if (size.isScored) {
-      control[offsets.ringCause / WORD_BYTES + index] = scored.cause;
+      control[offsets.ringScore / WORD_BYTES + index] = scored.word;
       floats[offsets.ringUsual / WORD_BYTES + index] = scored.usual;
     }
     const tasks = numbers[record + RecordNumber.runningTasks] as number;
@@ -323,6 +322,6 @@ function isShort(name: string): boolean {
 
 /** Offsets of the columns of 32 bits. */
 function wordColumns({ offsets, size }: SlotViews): readonly number[] {
-  const ofScores = size.isScored ? [offsets.ringCause, offsets.ringUsual] : [];
-  return [offsets.ringMonotonic, ...offsets.ringUsages, offsets.ringAnomaly, offsets.ringTasks, ...ofScores];
+  const ofScores = size.isScored ? [offsets.ringScore, offsets.ringUsual] : [];
+  return [offsets.ringMonotonic, ...offsets.ringUsages, offsets.ringTasks, ...ofScores];
 }

@@ -19,21 +19,19 @@ import { STATE_FLOATS } from '../model/anomaly/state.ts';
 import { SampleFlag } from '../model/sample-flags.ts';
 import { beginWrite, endWrite, mendWrite } from './double-buffer.ts';
 import { NUMBER_BYTES, RecordNumber, RING_USAGES, ScoreNumber, SlotWord, stateCount, WORD_BYTES } from './layout.ts';
-import { keyOfPlace, movedCause, packedCause, USAGE_KEYS, unpackedCause } from './score-cause.ts';
+import { causeIn, keyOfPlace, movedScoreWord, NO_SCORE, scoreWord, USAGE_KEYS } from './score-word.ts';
 import { metricKeysIn, type SlotViews } from './slot-memory.ts';
 
 /** A sample's score, as it is put into the ring. */
 export interface SampleScore {
-  /** 0 to 1, in hundredths; NaN: no metric of the sample was scored. */
-  score: number;
-  /** See score-cause.ts; 0 below {@link ANOMALY_SCORE}. */
-  cause: number;
+  /** See score-word.ts; with a cause from {@link ANOMALY_SCORE} on. */
+  word: number;
   /** What is usual for the metric of the cause; NaN without a cause. */
   usual: number;
 }
 
 /** Of samples that are not scored. */
-export const NO_SCORE: Readonly<SampleScore> = { score: Number.NaN, cause: 0, usual: Number.NaN };
+export const UNSCORED: Readonly<SampleScore> = { word: NO_SCORE, usual: Number.NaN };
 
 /** A metric that was unusual for so long that what it does now is usual. */
 export interface AcceptedNormal {
@@ -49,9 +47,8 @@ const USAGES = RING_USAGES.length;
 /** One for all workers of the thread: what it must remember is in their slots. */
 const scorer = new Scorer();
 /** Of the current sample. */
-const scored: SampleScore = { ...NO_SCORE };
-let ratio = Number.NaN;
-let valueOfCause = Number.NaN;
+const scored: SampleScore = { ...UNSCORED };
+const largest = { score: Number.NaN, ratio: 0, value: 0, samples: 0 };
 
 export class ScoreWriter {
   #slot: SlotViews;
@@ -104,7 +101,7 @@ export class ScoreWriter {
     for (const word of [SlotWord.scoreGeneration, SlotWord.stateGeneration]) {
       Atomics.store(to.control, word, Atomics.load(from.control, word));
     }
-    if (kept.some((before, column) => before !== column)) moveCauses(to, kept, first, end);
+    if (kept.some((before, column) => before !== column)) moveScoreWords(to, kept, first, end);
   }
 
   /**
@@ -114,13 +111,11 @@ export class ScoreWriter {
    */
   score(record: number): Readonly<SampleScore> {
     const { control, numbers, offsets, size } = this.#slot;
-    if (!size.isScored) return NO_SCORE;
+    if (!size.isScored) return UNSCORED;
     this.#accepted = undefined;
-    scored.score = Number.NaN;
-    scored.cause = 0;
+    scored.word = NO_SCORE;
     scored.usual = Number.NaN;
-    ratio = Number.NaN;
-    valueOfCause = Number.NaN;
+    largest.score = Number.NaN;
     const atMs = numbers[record + RecordNumber.receivedMonotonicMs] as number;
     const hasGpu = ((numbers[record + RecordNumber.sampleFlags] as number) & SampleFlag.hasGpu) !== 0;
     for (let place = 0; place < USAGES; place++) {
@@ -138,11 +133,11 @@ export class ScoreWriter {
     const at = offsets.score[beginWrite(control, SlotWord.scoreGeneration)] / NUMBER_BYTES;
     numbers[at + ScoreNumber.appliedIndex] = numbers[record + RecordNumber.appliedIndex] as number;
     numbers[at + ScoreNumber.receivedUnixMs] = numbers[record + RecordNumber.receivedUnixMs] as number;
-    numbers[at + ScoreNumber.score] = scored.score;
-    numbers[at + ScoreNumber.cause] = scored.cause;
+    numbers[at + ScoreNumber.word] = scored.word;
     numbers[at + ScoreNumber.usual] = scored.usual;
-    numbers[at + ScoreNumber.ratio] = ratio;
-    numbers[at + ScoreNumber.value] = valueOfCause;
+    numbers[at + ScoreNumber.ratio] = largest.ratio;
+    numbers[at + ScoreNumber.value] = largest.value;
+    numbers[at + ScoreNumber.samples] = largest.samples;
     endWrite(control, SlotWord.scoreGeneration);
     return scored;
   }
@@ -169,13 +164,18 @@ export class ScoreWriter {
     if (scorer.code === ReasonCode.accepted) this.#accept(place, value);
     const score = Math.round(scorer.score * 100) / 100;
     // Not `>`: the first one replaces NaN.
-    if (score <= scored.score) return;
-    scored.score = score;
-    if (score < ANOMALY_SCORE) return;
-    scored.cause = packedCause(place, scorer);
-    scored.usual = scorer.usual;
-    ratio = scorer.ratio;
-    valueOfCause = value;
+    if (score <= largest.score) return;
+    largest.score = score;
+    if (score < ANOMALY_SCORE) {
+      scored.word = scoreWord(score, undefined);
+      return;
+    }
+    const { code, ratio, usual, samples } = scorer;
+    scored.word = scoreWord(score, { place, code, ratio });
+    scored.usual = usual;
+    largest.ratio = ratio;
+    largest.value = value;
+    largest.samples = samples;
   }
 
   #accept(place: number, value: number): void {
@@ -199,7 +199,7 @@ export class ScoreWriter {
 }
 
 /** Columns of metrics have moved: what names them follows. */
-function moveCauses(
+function moveScoreWords(
   { control, numbers, offsets, size }: SlotViews,
   kept: readonly number[],
   first: number,
@@ -207,15 +207,15 @@ function moveCauses(
 ) {
   const places = new Map(kept.map((before, column) => [USAGES + before, USAGES + column]));
   const moved = (word: number) => {
-    const place = unpackedCause(word)?.place;
-    return place === undefined || place < USAGES ? word : movedCause(word, places.get(place));
+    const place = causeIn(word)?.place;
+    return place === undefined || place < USAGES ? word : movedScoreWord(word, places.get(place));
   };
   for (let number = first; number < end; number++) {
-    const at = offsets.ringCause / WORD_BYTES + (number & (size.ringCapacity - 1));
+    const at = offsets.ringScore / WORD_BYTES + (number & (size.ringCapacity - 1));
     control[at] = moved(control[at] as number);
   }
   for (const copy of offsets.score) {
-    const at = copy / NUMBER_BYTES + ScoreNumber.cause;
+    const at = copy / NUMBER_BYTES + ScoreNumber.word;
     numbers[at] = moved(numbers[at] as number);
   }
 }

@@ -21,8 +21,8 @@ import {
   WORD_BYTES,
 } from './layout.ts';
 import { tasksInHead } from './record-tasks.ts';
-import { type SampleColumns, USAGE_KEYS } from './sample-columns.ts';
-import { type NamedCause, namedCause } from './score-cause.ts';
+import { type SampleColumns, USAGE_KEYS, type UsageKey } from './sample-columns.ts';
+import { type NamedCause, NO_SCORE, namedCauseIn, scoreIn } from './score-word.ts';
 import { shortestDecimal } from './shortest-decimal.ts';
 import { metricKeysIn, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import type { RecordNumbers } from './slot-writer.ts';
@@ -365,22 +365,22 @@ export class SlotReader {
   get score(): SlotScore | undefined {
     const { numbers, offsets, size } = this.#slot;
     if (!size.isScored) return undefined;
-    const { appliedIndex, cause, usual, ratio, value, ...shown } = this.#readWhole(SlotWord.scoreGeneration, (copy) => {
+    const { appliedIndex, receivedUnixMs, word, ...reason } = this.#readWhole(SlotWord.scoreGeneration, (copy) => {
       const at = offsets.score[copy] / NUMBER_BYTES;
       return {
         appliedIndex: numbers[at + ScoreNumber.appliedIndex] as number,
         receivedUnixMs: numbers[at + ScoreNumber.receivedUnixMs] as number,
-        score: numbers[at + ScoreNumber.score] as number,
-        cause: numbers[at + ScoreNumber.cause] as number,
+        word: numbers[at + ScoreNumber.word] as number,
         usual: numbers[at + ScoreNumber.usual] as number,
         ratio: numbers[at + ScoreNumber.ratio] as number,
         value: numbers[at + ScoreNumber.value] as number,
+        samples: numbers[at + ScoreNumber.samples] as number,
       };
     });
-    // The memory is not trusted.
-    if (appliedIndex === 0 || !(shown.score >= 0 && shown.score <= 1)) return undefined;
-    const known = namedCause(cause, this.metricKeys);
-    return { ...shown, cause: known && { ...known, usual, ratio, value } };
+    const score = scoreIn(word);
+    if (appliedIndex === 0 || Number.isNaN(score)) return undefined;
+    const cause = namedCauseIn(word, this.metricKeys);
+    return { score, receivedUnixMs, cause: cause && { ...cause, ...reason } };
   }
 
   /** How many samples can be copied at most. */
@@ -414,27 +414,35 @@ export class SlotReader {
       into.flags[n] = tasks >>> RING_TASK_BITS;
       into.runningTasks[n] = tasks & ((1 << RING_TASK_BITS) - 1);
     }
-    const usages = [into.cpuUsage, into.memoryUsage, into.storageUsage, into.gpuUsage, into.anomalyScore];
-    for (const [at, key] of USAGE_KEYS.entries()) {
-      if (into.usages?.has(key) === false) continue;
-      const from = (offsets.ringUsages[at] ?? offsets.ringAnomaly) / WORD_BYTES;
-      const values = usages[at] as Float64Array;
+    const usages = [into.cpuUsage, into.memoryUsage, into.storageUsage, into.gpuUsage];
+    for (const [at, values] of usages.entries()) {
+      if (into.usages?.has(USAGE_KEYS[at] as UsageKey) === false) continue;
+      const from = (offsets.ringUsages[at] as number) / WORD_BYTES;
       for (let n = 0; n < count; n++) values[n] = shortestDecimal(floats[from + ((first + n) & mask)] as number);
     }
-    if (size.isScored && into.usages?.has('anomaly_score') !== false) {
-      const causeAt = offsets.ringCause / WORD_BYTES;
-      const usualAt = offsets.ringUsual / WORD_BYTES;
-      for (let n = 0; n < count; n++) {
-        const index = (first + n) & mask;
-        const cause = control[causeAt + index] as number;
-        into.causes[n] = cause;
-        if (cause !== 0) into.usual[n] = shortestDecimal(floats[usualAt + index] as number);
-      }
-    } else into.causes.fill(0, 0, count);
+    if (into.usages?.has('anomaly_score') !== false) this.#copyScores(first, count, into);
     for (let column = 0; column < into.metricKeys.length; column++) {
       const from = (offsets.ringMetrics[column] as number) / NUMBER_BYTES;
       const values = into.metrics[column] as Float64Array;
       for (let n = 0; n < count; n++) values[n] = numbers[from + ((first + n) & mask)] as number;
+    }
+  }
+
+  #copyScores(first: number, count: number, into: SampleColumns): void {
+    const { control, floats, offsets, size } = this.#slot;
+    if (!size.isScored) {
+      into.anomalyScore.fill(Number.NaN, 0, count);
+      into.scoreWords.fill(NO_SCORE, 0, count);
+      return;
+    }
+    const words = offsets.ringScore / WORD_BYTES;
+    const usual = offsets.ringUsual / WORD_BYTES;
+    for (let n = 0; n < count; n++) {
+      const index = (first + n) & (size.ringCapacity - 1);
+      const word = control[words + index] as number;
+      into.scoreWords[n] = word;
+      into.anomalyScore[n] = scoreIn(word);
+      into.usual[n] = floats[usual + index] as number;
     }
   }
 

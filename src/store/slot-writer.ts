@@ -25,7 +25,7 @@ import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
 import { type RecordTasks, recordTasksIn } from './record-tasks.ts';
 import { type Measured, NOTHING_MEASURED, SampleWriter } from './sample-writer.ts';
-import { NO_SCORE, type SampleScore, ScoreWriter } from './score-writer.ts';
+import { type SampleScore, ScoreWriter, UNSCORED } from './score-writer.ts';
 import { allocateSlot, isSameSize, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
@@ -152,7 +152,7 @@ export class SlotWriter {
     const record = this.#recordAt(currentCopy(Atomics.load(control, SlotWord.recordGeneration)));
     if (this.#number(record, RecordNumber.ordinal) === taken) {
       if (Atomics.load(control, SlotWord.applied) !== this.#number(record, RecordNumber.appliedIndex)) {
-        this.#appendSample(record, NO_SCORE);
+        this.#appendSample(record, UNSCORED);
       }
       Atomics.store(control, SlotWord.finished, taken);
       return true;

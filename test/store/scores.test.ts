@@ -8,13 +8,14 @@ import { SlotWord, slotBytes } from '../../src/store/layout.ts';
 import { UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SampleColumns } from '../../src/store/sample-columns.ts';
 import {
+  causeIn,
   MOST_RATIO,
-  MOST_SAMPLES,
-  movedCause,
-  namedCause,
-  packedCause,
-  unpackedCause,
-} from '../../src/store/score-cause.ts';
+  movedScoreWord,
+  NO_SCORE,
+  namedCauseIn,
+  scoreIn,
+  scoreWord,
+} from '../../src/store/score-word.ts';
 import { copiedSlot } from '../../src/store/slot-copy.ts';
 import { type SlotMemory, viewSlot } from '../../src/store/slot-memory.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
@@ -95,10 +96,10 @@ class Scored {
   samples() {
     const { reader } = this;
     reader.samplesSince(reader.firstSample, this.#columns);
-    const { count, anomalyScore, causes, usual, metricKeys } = this.#columns;
+    const { count, anomalyScore, scoreWords, usual, metricKeys } = this.#columns;
     return Array.from({ length: count }, (_, n) => ({
       score: anomalyScore[n] as number,
-      cause: namedCause(causes[n] as number, metricKeys),
+      cause: namedCauseIn(scoreWords[n] as number, metricKeys),
       usual: usual[n] as number,
     }));
   }
@@ -117,7 +118,8 @@ test('a sample gets its largest score, and from 0.5 on the metric and the reason
   expect(cause?.usual).toBeCloseTo(20, 0);
   const last = worker.samples().at(-1);
   expect(last?.score).toBe(score);
-  expect(last?.cause).toMatchObject({ metric: 'cpu_usage', code: ReasonCode.above, samples: cause?.samples });
+  expect(last?.cause).toMatchObject({ metric: 'cpu_usage', code: ReasonCode.above });
+  expect(last?.cause?.ratio).toBeCloseTo(cause?.ratio as number, 1);
   expect(last?.usual).toBeCloseTo(cause?.usual as number, 4);
 });
 
@@ -290,23 +292,26 @@ test('what is not scored takes no memory, and has no score', () => {
   expect(new SlotReader(memory).score).toBeUndefined();
 });
 
-test('a cause is one word', () => {
+test('a score and its cause are one word', () => {
   const cause = fc.record({
     place: fc.integer({ min: 0, max: 300 }),
     code: fc.constantFrom(...Object.values(ReasonCode)),
-    samples: fc.integer({ min: 0, max: 2000 }),
     ratio: fc.double({ min: 0, max: 1e9, noNaN: true }),
   });
+  const score = fc.integer({ min: 0, max: 100 }).map((hundredths) => hundredths / 100);
   fc.assert(
-    fc.property(cause, fc.integer({ min: 0, max: 300 }), (given, to) => {
-      const word = packedCause(given.place, given);
-      const read = unpackedCause(word);
-      expect(read).toMatchObject({ place: given.place, code: given.code });
-      expect(read?.samples).toBe(Math.min(given.samples, MOST_SAMPLES));
-      expect(read?.ratio).toBeCloseTo(Math.min(given.ratio, MOST_RATIO), 1);
-      expect(unpackedCause(movedCause(word, to))).toEqual({ ...read, place: to });
-      expect(unpackedCause(movedCause(word, undefined))).toBeUndefined();
+    fc.property(score, cause, fc.integer({ min: 0, max: 300 }), (given, of, to) => {
+      const word = scoreWord(given, of);
+      expect(scoreIn(word)).toBe(given);
+      expect(causeIn(word)).toMatchObject({ place: of.place, code: of.code });
+      expect(causeIn(word)?.ratio).toBeCloseTo(Math.min(of.ratio, MOST_RATIO), 1);
+      expect(causeIn(movedScoreWord(word, to))).toEqual({ ...causeIn(word), place: to });
+      const gone = movedScoreWord(word, undefined);
+      expect([scoreIn(gone), causeIn(gone)]).toEqual([given, undefined]);
+      expect(causeIn(scoreWord(given, undefined))).toBeUndefined();
     }),
   );
-  expect(unpackedCause(0)).toBeUndefined();
+  expect(scoreIn(NO_SCORE)).toBeNaN();
+  // Whatever the memory contains.
+  fc.assert(fc.property(fc.integer(), (word) => !(scoreIn(word) < 0 || scoreIn(word) > 1)));
 });

@@ -183,7 +183,6 @@ test('no two parts of a slot overlap, whatever its size', () => {
           [offsets.ringTimes, ringCapacity * 8],
           [offsets.ringMonotonic, ringCapacity * 4],
           ...offsets.ringUsages.map((at): [number, number] => [at, ringCapacity * 4]),
-          [offsets.ringAnomaly, ringCapacity * 4],
           [offsets.ringTasks, ringCapacity * 4],
           ...offsets.ringMetrics.map((at): [number, number] => [at, ringCapacity * 8]),
           [offsets.metricKeys, metricColumns * 136],
@@ -191,7 +190,7 @@ test('no two parts of a slot overlap, whatever its size', () => {
         ];
         if (isScored) {
           parts.push(
-            [offsets.ringCause, ringCapacity * 4],
+            [offsets.ringScore, ringCapacity * 4],
             [offsets.ringUsual, ringCapacity * 4],
             ...offsets.score.map((at): [number, number] => [at, 64]),
             [offsets.keptState, STATE_BYTES],
