@@ -1,7 +1,6 @@
 /** E-mail by SMTP: one connection per mail, because hours may lie between two. */
 import { createHash } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { messageOf as errorText } from '../../../lib/errors.ts';
 import { masked, shownText } from '../../../lib/secret-text.ts';
 import { VERSION } from '../../../lib/version.ts';
 import type { EmailSettings } from '../../rules/receivers/email.ts';
@@ -123,18 +122,22 @@ export class EmailSender implements Sender {
     if (rejectedErrors !== undefined && rejectedErrors.length > 0)
       return attemptOf({ accepted: [], rejectedErrors }, this.#secrets);
     const said =
-      typeof response === 'string' && response !== '' ? shownText(response, this.#secrets) : this.#causeOf(error);
-    const detail = this.#detail(code === 'EAUTH' ? `user and password were refused: ${said}` : said);
-    const isForGood = (responseCode ?? 0) >= 500;
-    return { type: 'failed', outcome: { outcome: isForGood ? 'refused' : 'retry', detail } };
+      typeof response === 'string' && response !== ''
+        ? shownText(response, this.#secrets)
+        : masked(plainCause(error, this.#settings.host), this.#secrets);
+    return { type: 'failed', outcome: this.#outcomeOf(code ?? '', said, (responseCode ?? 0) >= 500) };
   }
 
-  #causeOf(error: unknown): string {
-    const text = masked(plainCause(error, this.#settings.host), this.#secrets);
-    if (this.#settings.security === 'starttls' && /STARTTLS/i.test(errorText(error))) {
-      return `${text}; security: tls is for servers that are encrypted from the start, none for servers without encryption`;
-    }
-    return text;
+  #outcomeOf(code: string, said: string, isForGood: boolean): SendOutcome {
+    const detail = this.#detail(code === 'EAUTH' ? `user and password were refused: ${said}` : said);
+    // A certificate, or a wrong setting: the mail itself was not refused.
+    if (code === 'ETLS') return { outcome: 'retry', detail: this.#detail(this.#tlsText(said)) };
+    return { outcome: isForGood ? 'refused' : 'retry', detail };
+  }
+
+  #tlsText(said: string): string {
+    if (this.#settings.security !== 'starttls') return said;
+    return `STARTTLS failed: ${said}; security: tls is for servers that are encrypted from the start, none for servers without encryption`;
   }
 
   #detail(text: string): string {

@@ -11,19 +11,19 @@ interface SystemError {
   readonly reason?: unknown;
 }
 
-const NOT_TRUSTED = 'its certificate is of no authority that is trusted; ca_file names the authority';
-
-/** Of OpenSSL, for certificates. */
-const CERTIFICATE_CAUSES: Readonly<Record<string, string>> = {
-  CERT_SIGNATURE_FAILURE: NOT_TRUSTED,
-  DEPTH_ZERO_SELF_SIGNED_CERT: NOT_TRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: NOT_TRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT: NOT_TRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NOT_TRUSTED,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: NOT_TRUSTED,
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet; check the clocks',
-};
+/** Codes and texts of OpenSSL and Node, for certificates: some libraries pass on the text alone. */
+const CERTIFICATE_CAUSES: readonly (readonly [RegExp, string])[] = [
+  [/CERT_HAS_EXPIRED|certificate has expired/, 'its certificate has expired'],
+  [/CERT_NOT_YET_VALID|not yet valid/, 'its certificate is not valid yet; check the clocks'],
+  [
+    /CERT_SIGNATURE_FAILURE|SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY)|self-signed certificate|unable to (verify|get) /,
+    'its certificate is of no authority that is trusted; ca_file names the authority',
+  ],
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|wrong version number|packet length too long/,
+    'what answers there does not speak TLS',
+  ],
+];
 
 /** @param host to which the connection was to be made */
 export function plainCause(error: unknown, host: string): string {
@@ -56,10 +56,5 @@ function causeOf(error: unknown, host: string): string {
     default:
   }
   if (coded.startsWith('HPE_')) return 'what answers there does not speak HTTP/1.1';
-  if (
-    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|wrong version number|packet length too long/.test(`${coded} ${text}`)
-  ) {
-    return 'what answers there does not speak TLS; is it http:?';
-  }
-  return CERTIFICATE_CAUSES[coded] ?? text;
+  return CERTIFICATE_CAUSES.find(([pattern]) => pattern.test(`${coded} ${text}`))?.[1] ?? text;
 }
