@@ -26,7 +26,7 @@ export const ALERTS_FILE = 'alerts.db';
 /** What the composition root hands in. */
 export interface AlertsParts {
   readonly parse: ParseRules;
-  readonly makeEvaluation: (directory: Directory, settings: AlertsSettings) => Evaluation;
+  readonly makeEvaluation: (directory: Directory, settings: AlertsSettings, log: Log) => Evaluation;
   readonly makeNotices: (settings: AlertsSettings, log: Log) => Notices;
 }
 
@@ -103,7 +103,7 @@ class Running {
     this.#settings = settings;
     this.#clock = clock;
     const log: Log = (level, message) => post({ type: 'log', level, message });
-    this.evaluation = makeEvaluation(directory, settings);
+    this.evaluation = makeEvaluation(directory, settings, log);
     this.#notices = makeNotices(settings, log);
     this.#states = new AlertStates({ noDataAfterMs: settings.noDataAfterMs });
     const onLoss = (message: string) => log('error', message);

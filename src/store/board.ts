@@ -362,6 +362,18 @@ export class BoardReader {
     return this.#counts(row, RowWord.lost, FAULT_CAUSES);
   }
 
+  /** Heartbeats of the worker that were replaced for this reason. */
+  replacedFor(row: number, reason: ReplacementReason): number {
+    return this.word(row, RowWord.replaced + REPLACEMENT_REASONS.indexOf(reason)) >>> 0;
+  }
+
+  /** Heartbeats of the worker that were lost with their lane. */
+  lost(row: number): number {
+    let sum = 0;
+    for (let cause = 0; cause < FAULT_CAUSES.length; cause++) sum += this.word(row, RowWord.lost + cause) >>> 0;
+    return sum;
+  }
+
   view(row: number, nowMonotonicMs: number): RowView {
     const replacedBy = this.replacedBy(row);
     const lostBy = this.lostBy(row);

@@ -1,18 +1,30 @@
 /** Joins evaluation/ with the past that history knows. */
-import type { AlertsSettings } from '../../alerts/messages.ts';
+import { Evaluator } from '../../alerts/evaluation/evaluator.ts';
+import { WorkerFacts } from '../../alerts/evaluation/worker-facts.ts';
 import type { Evaluation } from '../../alerts/parts.ts';
+import { NO_PAST } from '../../alerts/past.ts';
+import type { Log } from '../../alerts/port-side.ts';
 import type { DatabasePlace } from '../../history/database.ts';
+import { systemClock } from '../../lib/clock.ts';
 import type { Directory } from '../../reading/directory.ts';
+import { HistoryPast } from './past.ts';
 
-export function makeEvaluation(
-  _directory: Directory,
-  _settings: AlertsSettings,
-  _past: DatabasePlace | undefined,
-): Evaluation {
+/** @param place of history; undefined: it is off */
+export function makeEvaluation(directory: Directory, place: DatabasePlace | undefined, log: Log): Evaluation {
+  const past = place === undefined ? undefined : new HistoryPast({ directory, place, clock: systemClock });
+  const evaluator = new Evaluator({
+    fleet: new WorkerFacts(directory),
+    past: past ?? NO_PAST,
+    clock: systemClock,
+    log: (message) => log('warn', message),
+  });
   return {
-    load: () => {},
-    evaluate: async () => [],
-    figuresOf: () => ({ lastEvaluatedUnixMs: null, evaluationMs: null, errors: 0, lastError: null }),
-    stop: async () => {},
+    load: (rules) => evaluator.load(rules),
+    evaluate: (rules) => evaluator.evaluate(rules),
+    figuresOf: (rule) => evaluator.figuresOf(rule),
+    async stop() {
+      await evaluator.stop();
+      await past?.close();
+    },
   };
 }

@@ -14,7 +14,7 @@ import type { AlertsThreadData } from './thread-data.ts';
 const { port, data } = takeThreadStart<AlertsThreadData>();
 const parts: AlertsParts = {
   parse: parseRules,
-  makeEvaluation: (directory, settings) => makeEvaluation(directory, settings, data.past),
+  makeEvaluation: (directory, _, log) => makeEvaluation(directory, data.past, log),
   makeNotices,
 };
 readFor<ToAlerts, FromAlerts>(portOf(port), data, (reading) => runAlerts(reading, parts, systemClock));

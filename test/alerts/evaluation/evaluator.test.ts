@@ -1,0 +1,377 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Evaluator, type EvaluatorOptions } from '../../../src/alerts/evaluation/evaluator.ts';
+import { WorkerFacts } from '../../../src/alerts/evaluation/worker-facts.ts';
+import { checkExpression } from '../../../src/alerts/expression/check.ts';
+import type { CheckedExpression } from '../../../src/alerts/expression/checked.ts';
+import { checkTemplate } from '../../../src/alerts/expression/template.ts';
+import { NO_PAST, type Past } from '../../../src/alerts/past.ts';
+import type { Rule } from '../../../src/alerts/rules/rule.ts';
+import type { ForEach } from '../../../src/model/alert.ts';
+import type { HeldBrake } from '../../../src/model/holds.ts';
+import type { WorkerFacts as Registered } from '../../../src/model/worker-facts.ts';
+import { Directory } from '../../../src/reading/directory.ts';
+import { BoardReader } from '../../../src/store/board.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { type Beat, Fleet } from '../../support/fleet.ts';
+import { mainFigures } from '../../support/main-figures.ts';
+
+let clock: FakeClock;
+let fleet: Fleet;
+let directory: Directory;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  clock.advance(1_000_000);
+  begin();
+});
+
+function begin(ringSamples = 0): void {
+  fleet = new Fleet(clock, 16, ringSamples);
+  directory = new Directory(new BoardReader(fleet.memory));
+  fleet.onAnnounce = (items) => {
+    for (const item of items) directory.apply(item);
+  };
+}
+
+/** Main’s figures are as new as the last call of this. */
+function mainRuns({ mayJudge = true, graceEndsUnixMs = undefined as number | undefined } = {}): void {
+  fleet.board.setFigures(mainFigures({ writtenMonotonicMs: clock.monotonicMs(), mayJudge, graceEndsUnixMs }));
+}
+
+function registered(facts: Partial<Registered>): Registered {
+  return { group: '', labels: {}, totalGpu: 0, ...facts } as Registered;
+}
+
+function worker(workerId: string, beat: Beat = {}, facts: Partial<Registered> = {}): void {
+  fleet.register(workerId);
+  directory.apply({ type: 'workerFacts', workerId, facts: registered(facts) });
+  fleet.beat(workerId, beat);
+}
+
+function brake(group: string): void {
+  const held: HeldBrake = { group, sinceUnixMs: 0, endsUnixMs: 1, silent: 3, watched: 4 };
+  directory.apply({ type: 'holds', holds: { graceEndsUnixMs: undefined, brakes: [held] } });
+}
+
+function expressionOf(text: string, forEach: ForEach): CheckedExpression {
+  const { expression, problems } = checkExpression(text, forEach);
+  if (expression === undefined) throw new Error(problems.map(({ message }) => message).join('; '));
+  return expression;
+}
+
+let ruleCount = 0;
+function rule(when: string, { forEach = 'worker' as ForEach, clearWhen = '', summary = '' } = {}): Rule {
+  return {
+    name: `rule ${ruleCount++}`,
+    forEach,
+    when: expressionOf(when, forEach),
+    clearWhen: clearWhen === '' ? undefined : expressionOf(clearWhen, forEach),
+    forMs: 0,
+    keepFiringForMs: 0,
+    noDataAfterMs: undefined,
+    severity: 'page',
+    labels: {},
+    annotations: summary === '' ? {} : { summary: checkTemplate(summary, forEach).template },
+    runbookUrl: undefined,
+    isShipped: false,
+    place: undefined,
+    digest: '',
+  };
+}
+
+function evaluatorOf(rules: readonly Rule[], options: Partial<EvaluatorOptions> = {}) {
+  const evaluator = new Evaluator({ fleet: new WorkerFacts(directory), past: NO_PAST, clock, ...options });
+  evaluator.load(rules);
+  const evaluate = async () => {
+    mainRuns();
+    return evaluator.evaluate(rules);
+  };
+  return { evaluator, evaluate };
+}
+
+const on = (name: string, kind: ForEach = 'worker') => ({ kind, name });
+const holding = (found: { readonly holding: Iterable<{ readonly name: string }> } | undefined) =>
+  Array.from(found?.holding ?? [], ({ name }) => name);
+
+describe('rules for each worker', () => {
+  test('see what the last heartbeat says, and that a worker is gone', async () => {
+    worker('hot', { cpuUsage: 95 });
+    worker('cool', { cpuUsage: 20 });
+    const hot = rule('cpu_usage > 90');
+    const { evaluate } = evaluatorOf([hot]);
+    let [found] = await evaluate();
+    expect(holding(found)).toEqual(['hot']);
+    expect(found?.verdictOf(on('cool'))).toBe('fails');
+
+    clock.advance(5000);
+    fleet.beat('hot', { cpuUsage: 10 });
+    fleet.beat('cool', { cpuUsage: 99 });
+    [found] = await evaluate();
+    expect(holding(found)).toEqual(['cool']);
+
+    fleet.forget('cool');
+    [found] = await evaluate();
+    expect(holding(found)).toEqual([]);
+    expect(found?.verdictOf(on('cool'))).toBe('removed');
+    worker('new', { cpuUsage: 91 });
+    [found] = await evaluate();
+    expect(holding(found)).toEqual(['new']);
+    expect(found?.verdictOf(on('cool'))).toBe('removed');
+  });
+
+  test('have no data of a worker whose values stopped, but know its state', async () => {
+    worker('w', { cpuUsage: 95 }, { totalGpu: 0 });
+    const [hot, inactive, gpu, either] = [
+      rule('cpu_usage > 90'),
+      rule('state == "inactive" && state_seconds >= 0'),
+      rule('gpu_usage < 5'),
+      rule('cpu_usage > 90 || state == "inactive"'),
+    ];
+    const { evaluate } = evaluatorOf([hot, inactive, gpu, either]);
+    const verdicts = async () => (await evaluate()).map((found) => found.verdictOf(on('w')));
+    expect(await verdicts()).toEqual(['holds', 'fails', 'no_data', 'holds']);
+    fleet.fallSilent('w');
+    expect(await verdicts()).toEqual(['no_data', 'holds', 'no_data', 'holds']);
+    fleet.beat('w', { cpuUsage: 1, gpuUsage: 3 });
+    expect(await verdicts()).toEqual(['fails', 'fails', 'holds', 'fails']);
+  });
+
+  test('read labels, groups, custom metrics and devices', async () => {
+    const gpus = [{ index: 0, uuid: 'u', name: 'A100', temperatureCelsius: 85 }] as unknown as NonNullable<
+      Beat['gpus']
+    >;
+    worker('w', { metrics: new Map([['queue', 7]]), gpus }, { group: 'render', labels: { zone: 'a' } });
+    worker('bare');
+    const rules = [
+      rule('labels.zone == "a" && group == "render"'),
+      rule('metrics.queue > 5'),
+      rule('gpus.exists(g, g.temperature_celsius > 80 && g.index == 0)'),
+      rule('group.startsWith("ren")'),
+      rule('gpus_seen > 0'),
+    ];
+    const { evaluate } = evaluatorOf(rules);
+    const found = await evaluate();
+    expect(found.map((each) => each.verdictOf(on('w')))).toEqual(Array(5).fill('holds'));
+    expect(found.map((each) => each.verdictOf(on('bare')))).toEqual([
+      'fails',
+      'no_data',
+      'no_data',
+      'fails',
+      'no_data',
+    ]);
+    expect(found[0]?.labelsOf?.(on('w'))).toEqual({ zone: 'a', group: 'render' });
+  });
+
+  test('say why: the values of their parts, and rendered annotations', async () => {
+    worker('w', { cpuUsage: 93.5, metrics: new Map([['queue', 7]]) });
+    const one = rule('cpu_usage > 90 && (cpu_usage > 80 || gpu_usage > 5) && metrics["queue"] > 1', {
+      summary: '{{ worker_id }} has {{ cpu_usage }} %, GPU {{ gpu_usage }}, {{ metrics.queue * 2.0 }}',
+    });
+    const { evaluate } = evaluatorOf([one]);
+    const [found] = await evaluate();
+    expect(found?.valuesOf(on('w')).parts).toEqual([
+      { text: 'cpu_usage', value: 93.5 },
+      { text: 'gpu_usage', value: null },
+      { text: 'metrics["queue"]', value: 7 },
+    ]);
+    expect(found?.annotationsOf(on('w'))).toEqual({ summary: 'w has 93.5 %, GPU (no value), 14' });
+  });
+
+  test('clear by a condition of their own', async () => {
+    worker('w', { cpuUsage: 85 });
+    const one = rule('cpu_usage > 90', { clearWhen: 'cpu_usage < 80 || group.startsWith("x")' });
+    const { evaluate } = evaluatorOf([one]);
+    const [found] = await evaluate();
+    expect(found?.clearOf(on('w'))).toBe('fails');
+    fleet.beat('w', { cpuUsage: 70 });
+    expect((await evaluate())[0]?.clearOf(on('w'))).toBe('holds');
+  });
+
+  test('see only what changed, also after other rules were loaded', async () => {
+    worker('w', { metrics: new Map([['queue', 7]]) });
+    const { evaluator } = evaluatorOf([rule('cpu_usage > 90')]);
+    mainRuns();
+    await evaluator.evaluate([]);
+    const queue = rule('metrics.queue > 5');
+    evaluator.load([queue]);
+    const [found] = await evaluator.evaluate([queue]);
+    expect(holding(found)).toEqual(['w']);
+  });
+});
+
+describe('nobody is judged', () => {
+  test.each([
+    ['during the restart grace', () => mainRuns({ graceEndsUnixMs: clock.wallMs() + 1000 })],
+    ['while main may not judge', () => mainRuns({ mayJudge: false })],
+    ['while main’s figures are old', () => clock.advance(5000)],
+  ])('%s', async (_, hold) => {
+    worker('w', { cpuUsage: 95 }, { group: 'g' });
+    const [one, group] = [rule('cpu_usage > 90'), rule('workers > 0', { forEach: 'group' })];
+    const { evaluator, evaluate } = evaluatorOf([one, group]);
+    expect((await evaluate()).map(holding)).toEqual([['w'], ['g']]);
+    hold();
+    const found = await evaluator.evaluate([one, group]);
+    expect(found.map(holding)).toEqual([[], []]);
+    expect([found[0]?.verdictOf(on('w')), found[1]?.verdictOf(on('g', 'group'))]).toEqual(['held', 'held']);
+  });
+
+  test('in a group whose brake is engaged, except by a rule that asks for it', async () => {
+    worker('a', { cpuUsage: 95 }, { group: 'g' });
+    worker('b', { cpuUsage: 95 }, { group: 'h' });
+    const rules = [
+      rule('cpu_usage > 90'),
+      rule('workers > 0', { forEach: 'group' }),
+      rule('brake', { forEach: 'group' }),
+      rule('workers > 0', { forEach: 'cluster' }),
+    ];
+    const { evaluate } = evaluatorOf(rules);
+    brake('g');
+    expect((await evaluate()).map(holding)).toEqual([['b'], ['h'], ['g'], ['']]);
+  });
+});
+
+describe('rules for groups and the cluster', () => {
+  test('see aggregates of the workers that have the value', async () => {
+    worker('a', { cpuUsage: 10, metrics: new Map([['queue', 3]]) }, { group: 'g' });
+    worker('b', { cpuUsage: 30 }, { group: 'g' });
+    worker('c', { cpuUsage: 50 }, { group: 'g' });
+    worker('d', { cpuUsage: 90 });
+    fleet.fallSilent('c');
+    const text =
+      'workers == 3 && active == 2 && inactive == 1 && avg("cpu_usage") == 20.0 && max("cpu_usage") == 30.0 && avg("queue") == 3.0 && count("inactive") == 1 && name == "g"';
+    const cluster =
+      'workers == 4 && active == 3 && max("cpu_usage") == 90 && count("active") == 3 && history_state == "off" && name == ""';
+    const rules = [
+      rule(text, { forEach: 'group' }),
+      rule(cluster, { forEach: 'cluster' }),
+      rule('avg("queue") > 0', { forEach: 'group' }),
+      rule('name.contains("g") && inactive * 2 < workers', { forEach: 'group' }),
+    ];
+    const { evaluate } = evaluatorOf(rules);
+    const found = await evaluate();
+    expect(found.map(holding)).toEqual([['g'], [''], ['g'], ['g']]);
+    expect(found[2]?.verdictOf(on('', 'group'))).toBe('no_data');
+    fleet.forget('d');
+    expect((await evaluate())[0]?.verdictOf(on('', 'group'))).toBe('removed');
+  });
+});
+
+describe('windows', () => {
+  const beats = async (evaluate: () => Promise<unknown>, count: number, value: (n: number) => Beat, everyMs = 5000) => {
+    for (let n = 0; n < count; n++) {
+      clock.advance(everyMs);
+      fleet.beat('w', value(n));
+      await evaluate();
+    }
+  };
+
+  test('are fed with the newest value of each evaluation while there are no rings', async () => {
+    worker('w', { cpuUsage: 50 });
+    const rules = [
+      rule('avg_over("cpu_usage", "1m") > 60'),
+      rule('max_over("queue", "1m") > 5'),
+      rule('rate("frames", "1m") > 1.9 && rate("frames", "1m") < 2.1'),
+      rule('predict("storage_usage", "1m", "1m") > 21'),
+    ];
+    const { evaluate } = evaluatorOf(rules);
+    const beat = (n: number): Beat => ({
+      cpuUsage: 50 + n * 5,
+      storageUsage: 10 + n * 0.5,
+      metrics: new Map([
+        ['queue', n],
+        ['frames', n * 10],
+      ]),
+    });
+    await beats(evaluate, 3, beat);
+    expect((await evaluate()).map((each) => each.verdictOf(on('w')))).toEqual(Array(4).fill('no_data'));
+    await beats(evaluate, 12, beat);
+    expect((await evaluate()).map((each) => each.verdictOf(on('w')))).toEqual(Array(4).fill('holds'));
+    fleet.fallSilent('w');
+    expect((await evaluate()).map((each) => each.verdictOf(on('w')))).toEqual(Array(4).fill('no_data'));
+  });
+
+  test('are fed with every sample that a ring has, also those from before', async () => {
+    begin(64);
+    worker('w', { cpuUsage: 1 });
+    for (let n = 0; n < 40; n++) {
+      clock.advance(1000);
+      fleet.beat('w', { cpuUsage: n === 20 ? 99 : 1 });
+    }
+    const { evaluate } = evaluatorOf([rule('max_over("cpu_usage", "1m") > 98')]);
+    expect((await evaluate()).map(holding)).toEqual([['w']]);
+    // A spike between two evaluations.
+    await evaluate();
+    for (let n = 0; n < 70; n++) {
+      clock.advance(1000);
+      fleet.beat('w', { cpuUsage: n === 42 ? 99 : 1 });
+    }
+    expect((await evaluate()).map(holding)).toEqual([['w']]);
+  });
+
+  test('are filled from history, which may be away at first', async () => {
+    worker('w', { cpuUsage: 50 });
+    let asked = 0;
+    const told: string[] = [];
+    const past: Past = {
+      async read({ fromMs, toMs, key, workerIds }, take) {
+        expect([key, workerIds, toMs - fromMs]).toEqual(['cpu_usage', ['w'], 3_600_000]);
+        if (asked++ === 0) throw new Error('the database is away');
+        const at = Float64Array.from({ length: 59 }, (_, n) => fromMs + (n + 1) * 60_000);
+        const of = (value: number) => new Float64Array(at.length).fill(value);
+        take('w', { at, bucketMs: 0, count: of(1), min: of(70), max: of(70), mean: of(70), last: of(70) });
+      },
+    };
+    const rules = [rule('avg_over("cpu_usage", "1h") > 69')];
+    const { evaluate, evaluator } = evaluatorOf(rules, { past, log: (message) => told.push(message) });
+    expect((await evaluate())[0]?.verdictOf(on('w'))).toBe('no_data');
+    await eventually(() => told.length === 1);
+    expect(told).toEqual(['windows of alert rules cannot be filled from history at present: the database is away']);
+    clock.advance(10_000);
+    await eventually(() => asked === 2);
+    await evaluator.stop();
+    fleet.beat('w', { cpuUsage: 50 });
+    expect((await evaluate())[0]?.verdictOf(on('w'))).toBe('holds');
+  });
+});
+
+describe('an expression that fails', () => {
+  test('is an error of its rule and subjects, counted and shown', async () => {
+    worker('busy', { runningTasks: [] });
+    worker('other');
+    const [failing, fine] = [rule('10 / tasks > 1'), rule('cpu_usage >= 0')];
+    const { evaluator, evaluate } = evaluatorOf([failing, fine]);
+    const found = await evaluate();
+    expect(found.map(holding)).toEqual([[], ['busy', 'other']]);
+    expect(found[0]?.verdictOf(on('busy'))).toBe('error');
+    expect(evaluator.figuresOf(failing)).toMatchObject({
+      errors: 1,
+      lastError: { atUnixMs: clock.wallMs(), message: 'busy: division by zero, and for 1 other subjects' },
+    });
+    expect(evaluator.figuresOf(fine)).toMatchObject({
+      errors: 0,
+      lastError: null,
+      lastEvaluatedUnixMs: clock.wallMs(),
+    });
+  });
+
+  test('is cut off if it takes too long, even within one subject, and is evaluated less often', async () => {
+    const gpus = Array.from({ length: 40 }, (_, index) => ({ index, uuid: `u${index}`, name: 'G' }));
+    worker('w', { gpus: gpus as unknown as NonNullable<Beat['gpus']> });
+    const loop = (depth: number): string =>
+      depth === 0 ? 'true' : `gpus.all(${'abcdefgh'[depth]}, ${loop(depth - 1)})`;
+    const [slow, fine] = [rule(loop(6)), rule('cpu_usage >= 0')];
+    const { evaluator, evaluate } = evaluatorOf([slow, fine], { budget: { budgetMs: 30, pieceMs: 5 } });
+    const found = await evaluate();
+    expect(found.map(({ rule: { name } }) => name)).toEqual([slow.name, fine.name]);
+    expect(found.map(holding)).toEqual([[], ['w']]);
+    expect(found[0]?.verdictOf(on('w'))).toBe('error');
+    expect(evaluator.figuresOf(slow).lastError?.message).toBe(
+      'took longer than 30 ms, and was cut off with 1 of 1 subjects left; it is evaluated less often until it keeps to that',
+    );
+    const names = async () => (await evaluate()).map(({ rule: { name } }) => name);
+    const turns = [];
+    for (let n = 0; n < 5; n++) turns.push((await names()).includes(slow.name));
+    expect(turns).toEqual([false, true, false, false, false]);
+  });
+});
