@@ -2,11 +2,12 @@
  * Facts of all workers, kept up to date from shared memory: only the rows of workers that changed since the last look are read
  * (reading/revisions.ts). Values of a worker that is neither active nor suspect nor leaving have stopped: it has no usages then.
  */
-import { reasonText } from '../../model/anomaly/reason.ts';
+import { causeText } from '../../model/anomaly/words.ts';
 import { gpusTextIn, metricsTextIn } from '../../model/record-json.ts';
 import { SampleFlag } from '../../model/sample-flags.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { newEpoch, Revisions } from '../../reading/revisions.ts';
+import { scoreOf } from '../../reading/scores.ts';
 import { groupOf, hasGpu } from '../../reading/values.ts';
 import { SampleColumns, USAGE_KEYS, type UsageKey } from '../../store/sample-columns.ts';
 import { keyOf } from '../expression/facts.ts';
@@ -183,10 +184,10 @@ export class WorkerFacts implements Fleet {
     const gpu = record !== undefined && hasGpu(entry, record) ? record.gpuUsage : Number.NaN;
     this.#number('gpu_usage', row, gpu);
     if (this.#wantsDevices) this.#seeDevices(entry);
-    const score = record === undefined ? undefined : slot.score;
+    const score = record === undefined ? undefined : scoreOf(entry, board);
     this.#number('score', row, score?.score ?? Number.NaN);
     this.#text('score_metric', row, score?.cause?.metric);
-    this.#text('score_reason', row, score?.cause && reasonText(score.cause.metric, '', score.cause));
+    this.#text('score_reason', row, score?.cause && causeText(score.cause));
     const metrics = record !== undefined && this.#metrics.length > 0 ? metricsIn(entry) : NO_METRICS;
     for (const { name, key } of this.#metrics) this.workers.numberColumn(key)[row] = metrics[name] ?? Number.NaN;
     if (record !== undefined) this.#feed(entry, record.receivedMonotonicMs, record.ordinal, metrics, now, windows);
