@@ -2,6 +2,12 @@
 import type { LoadedRules, RuleText } from '../model/alerts-status.ts';
 import type { Template } from './expression/template.ts';
 import type { Rule, RuleSet } from './rules/rule.ts';
+import { shippedRules } from './rules/shipped.ts';
+
+/** The rules, and the shipped ones that are switched off: in the order of {@link LoadedRules.rules}. */
+export function shownRules({ rules, disabled }: RuleSet): readonly Rule[] {
+  return [...rules, ...shippedRules().filter(({ name }) => disabled.includes(name))];
+}
 
 export function loadedRules(set: RuleSet, load: number, loadedUnixMs: number): LoadedRules {
   return {
@@ -9,13 +15,13 @@ export function loadedRules(set: RuleSet, load: number, loadedUnixMs: number): L
     loadedUnixMs,
     path: set.path ?? null,
     evaluationIntervalMs: set.evaluationIntervalMs,
-    rules: set.rules.map(ruleText),
+    rules: shownRules(set).map((rule) => ruleText(rule, !set.rules.includes(rule))),
     receivers: set.receivers.map(({ name, targets }) => ({ name, kinds: targets.map(({ kind }) => kind) })),
     muteTimes: set.muteTimes.map(({ name }) => name),
   };
 }
 
-function ruleText(rule: Rule): RuleText {
+function ruleText(rule: Rule, isDisabled: boolean): RuleText {
   return {
     name: rule.name,
     forEach: rule.forEach,
@@ -29,7 +35,7 @@ function ruleText(rule: Rule): RuleText {
     annotations: Object.fromEntries(Object.entries(rule.annotations).map(([name, text]) => [name, written(text)])),
     runbookUrl: rule.runbookUrl ?? null,
     isShipped: rule.isShipped,
-    isDisabled: false,
+    isDisabled,
     place: rule.place ?? null,
   };
 }

@@ -61,5 +61,5 @@ export type ParseRules = (
     readonly readFile: (path: string) => string;
   },
 ) =>
-  | { readonly rules: RuleSet; readonly problems?: undefined }
+  | { readonly rules: RuleSet; readonly warnings: readonly RuleProblem[]; readonly problems?: undefined }
   | { readonly rules?: undefined; readonly problems: readonly RuleProblem[] };

@@ -12,10 +12,11 @@ import { attentiveMs } from '../store/master-figures.ts';
 import { REPORT_EVERY_MS, SLOW_AFTER } from './alerts-limits.ts';
 import { Cycle } from './cycle.ts';
 import { eventsOf } from './events.ts';
-import { loadedRules } from './loaded-rules.ts';
+import { loadedRules, shownRules } from './loaded-rules.ts';
 import type { AlertsSettings, FromAlerts, RuleSource, ToAlerts } from './messages.ts';
 import type { Evaluation, Notices, ParseRules } from './parts.ts';
 import { allProblems, problemText, type ReadRules, readRules, rulesOf } from './rule-source.ts';
+import type { Rule } from './rules/rule.ts';
 import { alertOf } from './shown-alert.ts';
 import { AlertStates, type StateChanges } from './state/alert-states.ts';
 import { AlertStore } from './store/alert-store.ts';
@@ -76,7 +77,8 @@ class Running {
   readonly #store: AlertStore;
   readonly #cycle: Cycle;
   #loaded: LoadedRules | undefined;
-  #read: ReadRules | undefined;
+  /** In the order of the loaded rules. */
+  #shownRules: readonly Rule[] = [];
   #lastLoad: AlertsStatus['lastLoad'] = null;
   #attentiveMs = 0;
   #isFirst = true;
@@ -184,7 +186,10 @@ class Running {
 
   async #load(read: ReadRules): Promise<void> {
     const atUnixMs = this.#clock.wallMs();
-    this.#read = read;
+    this.#shownRules = shownRules(read.rules);
+    for (const warning of read.warnings) {
+      this.#post({ type: 'log', level: 'warn', message: problemText(read.source?.path ?? 'shipped rules', warning) });
+    }
     this.#lastLoad = read.source === undefined ? null : { atUnixMs, problems: [] };
     this.#loaded = loadedRules(read.rules, (this.#loaded?.load ?? 0) + 1, atUnixMs);
     this.#post({ type: 'rules', loaded: this.#loaded, source: read.source });
@@ -272,7 +277,7 @@ class Running {
       evaluationTotalMs: totalMs,
       skippedEvaluations: skipped,
       counts: this.#states.countsBySeverity(),
-      rules: (this.#read?.rules.rules ?? []).map((rule) => ({
+      rules: this.#shownRules.map((rule) => ({
         ...this.evaluation.figuresOf(rule),
         ...this.#states.ofRule(rule.name),
         holding: this.#cycle.holding(rule.name),

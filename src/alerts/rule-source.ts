@@ -12,6 +12,8 @@ const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 export interface ReadRules {
   readonly rules: RuleSet;
+  /** What works, but is probably a mistake. */
+  readonly warnings: readonly RuleProblem[];
   /** Undefined: only the shipped rules. */
   readonly source: RuleSource | undefined;
 }
@@ -34,7 +36,8 @@ export function readRules(path: string | undefined, allowsCommands: boolean, par
   }
   const found = parse(text, { path, allowsCommands, readFile });
   if (found.rules === undefined) return found;
-  return { rules: found.rules, source: path === undefined ? undefined : { path, text: text as string, files } };
+  const { rules, warnings } = found;
+  return { rules, warnings, source: path === undefined ? undefined : { path, text: text as string, files } };
 }
 
 /** The rules of what was read before. */
@@ -45,7 +48,7 @@ export function rulesOf(source: RuleSource | undefined, allowsCommands: boolean,
     return text;
   };
   const found = parse(source?.text, { path: source?.path, allowsCommands, readFile });
-  return found.rules === undefined ? found : { rules: found.rules, source };
+  return found.rules === undefined ? found : { rules: found.rules, warnings: found.warnings, source };
 }
 
 /** `rules.yaml:3:7: unknown field …` */

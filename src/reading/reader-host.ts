@@ -66,6 +66,7 @@ const NAMES: Partial<Readonly<Record<ThreadScript, ReadingThreadName>>> = {
   'http/metrics/thread': 'metrics',
   'history/thread': 'history',
   'metrics/export/thread': 'export',
+  'app/alerts/thread': 'alerts',
 };
 
 export class ReaderHost<ToThread, FromThread> {
