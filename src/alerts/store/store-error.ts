@@ -26,5 +26,7 @@ export function storeError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
   const { errcode, errstr, message } = error as Error & { errcode?: number; errstr?: string };
   const kind = errcode !== undefined && DAMAGED.has(errcode & 0xff) ? 'damaged' : 'failed';
-  return new StoreError(kind, `cannot ${doing}: ${errstr ?? message}`, { cause: error });
+  // SQLITE_ERROR says nothing by itself.
+  const detail = errcode === 1 ? message : (errstr ?? message);
+  return new StoreError(kind, `cannot ${doing}: ${detail}`, { cause: error });
 }
