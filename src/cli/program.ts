@@ -2,12 +2,15 @@
 import type { Command } from 'commander';
 import type { Clock } from '../lib/clock.ts';
 import { bareProgram } from './bare-program.ts';
+import { checkCommand } from './check/command.ts';
+import { alertsCommand } from './client/alerts.ts';
 import { eventsCommand } from './client/events.ts';
 import { exportCommand } from './client/export.ts';
 import { historyCommand } from './client/history.ts';
 import { internalStateCommand } from './client/internal-state.ts';
 import { livenessCommand } from './client/liveness.ts';
 import { operatorCommands } from './client/operator-commands.ts';
+import { silenceCommand } from './client/silence.ts';
 import { statusCommand } from './client/status.ts';
 import { tasksCommand } from './client/tasks.ts';
 import { workersCommand } from './client/workers.ts';
@@ -52,6 +55,9 @@ export function buildProgram(parts: ProgramParts): Command {
     historyCommand({ streams, clock }),
     tasksCommand({ streams, clock }),
     eventsCommand({ streams, clock }),
+    alertsCommand({ streams, clock }),
+    silenceCommand({ streams, clock }),
+    checkCommand({ streams, clock }),
     exportCommand({ streams, clock }),
     internalStateCommand({ streams, clock }),
     ...operatorCommands({ streams, clock }),

@@ -87,6 +87,24 @@ export interface AlertReceiverStatus {
 export const ALERTS_PROBLEMS = ['rules_file', 'store', 'slow', 'thread'] as const;
 export type AlertsProblemCode = (typeof ALERTS_PROBLEMS)[number];
 
+export interface AlertTotals {
+  readonly firing: number;
+  readonly pending: number;
+  readonly firingBySeverity: Readonly<Record<string, number>>;
+}
+
+/** Undefined: nothing was evaluated yet, or ALERTS is off. */
+export function alertTotals(status: AlertsStatus | undefined): AlertTotals | undefined {
+  if (status === undefined || status.lastEvaluatedUnixMs === null) return undefined;
+  const inState = (wanted: string) => status.counts.filter(({ state }) => state === wanted);
+  const sum = (counts: AlertsStatus['counts']) => counts.reduce((total, { count }) => total + count, 0);
+  return {
+    firing: sum(inState('firing')),
+    pending: sum(inState('pending')),
+    firingBySeverity: Object.fromEntries(inState('firing').map(({ severity, count }) => [severity, count])),
+  };
+}
+
 export interface AlertsStatus {
   readonly atUnixMs: number;
   /** That of {@link LoadedRules}. */

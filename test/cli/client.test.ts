@@ -146,6 +146,7 @@ describe('pulselane status', () => {
       usage: { cpu_usage: 14.9, memory_usage: 50, storage_usage: 70, gpu_usage: 0 },
       running_tasks: 1,
       grace: null,
+      alerts: null,
       brakes: [],
       lanes: null,
     });

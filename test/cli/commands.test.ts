@@ -258,7 +258,7 @@ describe('completion', () => {
     expect(complete('wor', context)).toEqual([['workers '], 'wor']);
     expect(complete('sta', context)).toEqual([['stats ', 'status '], 'sta']);
     expect(complete('zzz', context)).toEqual([[], 'zzz']);
-    expect(complete('', context)[0]).toHaveLength(14);
+    expect(complete('', context)[0]).toHaveLength(16);
   });
 
   test('knows worker ids, quoted where they must be, and those who wait', async () => {

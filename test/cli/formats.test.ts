@@ -1,6 +1,7 @@
 /** What the client's commands print for programs, of a real API; and that docs/command-line.md says so. */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { ALERT_FIELDS } from '../../src/cli/views/alert-items.ts';
 import { EVENT_FIELDS } from '../../src/cli/views/event-items.ts';
 import { HISTORY_FIELDS } from '../../src/cli/views/history-view.ts';
 import { fleetJson, STATUS_FIELDS } from '../../src/cli/views/status-json.ts';
@@ -91,7 +92,14 @@ describe('the documented fields are those that are printed', () => {
     const { url } = await fleetOfThree();
     const fleet = JSON.parse((await run(['status', '--url', url, '-o', 'json'])).stdout) as object;
     expect(Object.keys(fleet).toSorted()).toEqual(documented('status-fleet').toSorted());
-    const nobody = { ...totalsOf([]), health: undefined, holds: NO_HOLDS, lanes: undefined, inside: undefined };
+    const nobody = {
+      ...totalsOf([]),
+      health: undefined,
+      holds: NO_HOLDS,
+      lanes: undefined,
+      alerts: undefined,
+      inside: undefined,
+    };
     expect(Object.keys(fleetJson(nobody))).toEqual(Object.keys(fleet));
   });
 
@@ -110,6 +118,7 @@ describe('the documented fields are those that are printed', () => {
         ],
       },
     ]);
+    expect(documented('alerts').toSorted()).toEqual([...ALERT_FIELDS].toSorted());
     expect(documented('events').toSorted()).toEqual([...EVENT_FIELDS].toSorted());
     const { events } = JSON.parse((await run(['events', '--url', url, '-o', 'json'])).stdout) as { events: object[] };
     expect(events.map((event) => Object.keys(event))).toEqual([EVENT_FIELDS]);

@@ -1,5 +1,5 @@
 /** A real engine behind the prompt, without gRPC: what commands show and change is the real thing. */
-import { Operator } from '../../src/app/operator.ts';
+import { type OperatedAlerts, Operator } from '../../src/app/operator.ts';
 import type { PromptContext } from '../../src/cli/prompt/command.ts';
 import { PROMPT_COMMANDS } from '../../src/cli/prompt/commands.ts';
 import { plainPage } from '../../src/cli/text/page.ts';
@@ -17,12 +17,15 @@ export interface PromptMaster {
 
 const started: TelemetryManager[] = [];
 
-export async function startPromptMaster(options: TelemetryManagerOptions = {}): Promise<PromptMaster> {
+export async function startPromptMaster(
+  options: TelemetryManagerOptions = {},
+  alerts?: OperatedAlerts,
+): Promise<PromptMaster> {
   const manager = new TelemetryManager({ maxWorkers: 300, maxDedicatedLanes: 1, sharedLanes: 1, ...options });
   started.push(manager);
   await manager.start();
   const introducer = { introduceNow: () => master.introduction } as unknown as MasterIntroducer;
-  const operator = new Operator({ manager, introducer });
+  const operator = new Operator({ manager, introducer, alerts });
   const master: PromptMaster = {
     manager,
     context: {

@@ -299,9 +299,16 @@ test('means are those of the active workers', () => {
     row('d', { state: 'registered', usages: undefined }),
   ]);
   expect(totals).toMatchObject({ workers: 4, tasks: 4, means: { cpu: 20, memory: 30, gpu: 50, storage: 2 } });
-  expect(clusterText({ ...totals, health: undefined, holds: NO_HOLDS, lanes: undefined, inside: undefined })).toContain(
-    'workers     4, 1 inactive, 1 registered, 2 active',
-  );
+  expect(
+    clusterText({
+      ...totals,
+      health: undefined,
+      holds: NO_HOLDS,
+      lanes: undefined,
+      alerts: undefined,
+      inside: undefined,
+    }),
+  ).toContain('workers     4, 1 inactive, 1 registered, 2 active');
 });
 
 test('the inside of a master is shown with each lane, and with what limits them', () => {
@@ -473,6 +480,7 @@ test('what keeps the master from judging is told', () => {
     health: 'healthy',
     holds: { graceEndsUnixMs: 60_000, brakes },
     lanes: undefined,
+    alerts: undefined,
     inside: undefined,
   });
   expect(text).toContain('grace after the restart until 1970-01-01T00:01:00Z');

@@ -12,6 +12,9 @@ import type { ClientTls } from './tls.ts';
 const TIMEOUT_MS = 5000;
 const COMMAND_TIMEOUT_MS = 6000;
 
+/** Receivers are given 35 s by the master. */
+const TRIAL_TIMEOUT_MS = 40_000;
+
 /** A query of history may run for 10 s, and wait for others before. */
 const HISTORY_TIMEOUT_MS = 30_000;
 /** The next piece of an export takes as long as a query at most. */
@@ -171,6 +174,43 @@ export class ApiClient {
   /** Events, as the parameters of the API say. */
   events(parameters: QueryParameters): Promise<ApiAnswer> {
     return this.#get(`/api/v1/events?${new URLSearchParams(parameters)}`, [200], { timeoutMs: HISTORY_TIMEOUT_MS });
+  }
+
+  /** A page of alerts, as the parameters of the API say. */
+  alerts(parameters: QueryPairs): Promise<ApiAnswer> {
+    return this.#get(`/api/v1/alerts?${queryOf(parameters)}`, [200]);
+  }
+
+  /** Undefined: there is none with this id. */
+  async alert(id: string): Promise<ApiAnswer | undefined> {
+    const { status, answer } = await this.#request(`/api/v1/alerts/${encodeURIComponent(id)}`, [200, 404]);
+    return status === 404 ? undefined : answer;
+  }
+
+  /** Alerting rules and receivers. */
+  alertRules(): Promise<ApiAnswer> {
+    return this.#get('/api/v1/rules', [200]);
+  }
+
+  /** Sends a trial to a receiver of alerts. */
+  testReceiver(name: string): Promise<ApiAnswer> {
+    return this.#get(`/api/v1/receivers/${encodeURIComponent(name)}/test`, [200], {
+      method: 'POST',
+      timeoutMs: TRIAL_TIMEOUT_MS,
+    });
+  }
+
+  silences(): Promise<ApiAnswer> {
+    return this.#get('/api/v1/silences', [200]);
+  }
+
+  /** @param silence as the API takes it */
+  createSilence(silence: unknown): Promise<ApiAnswer> {
+    return this.#command('POST', '/api/v1/silences', silence);
+  }
+
+  expireSilence(id: string): Promise<ApiAnswer> {
+    return this.#command('DELETE', `/api/v1/silences/${encodeURIComponent(id)}`);
   }
 
   /** The history of a worker, as the parameters of the API say. */

@@ -5,7 +5,14 @@ import { examples } from '../help-text.ts';
 import { type Answer, printAnswer } from '../output/answer.ts';
 import { SHOW_FORMATS } from '../output/format.ts';
 import { clusterText } from '../views/cluster-text.ts';
-import { clusterViewOf, holdsOf, legacyDetailOf, totalsOfCluster, workerDetailOf } from '../views/from-api.ts';
+import {
+  alertTotalsOf,
+  clusterViewOf,
+  holdsOf,
+  legacyDetailOf,
+  totalsOfCluster,
+  workerDetailOf,
+} from '../views/from-api.ts';
 import { holdsBelow } from '../views/holds-text.ts';
 import { fleetJson, legacyStatusJson, workerStatusJson } from '../views/status-json.ts';
 import { totalsOf } from '../views/views.ts';
@@ -31,7 +38,7 @@ async function fleetAnswer(api: ApiClient): Promise<Answer> {
   const health = await api.health();
   const cluster = await api.cluster();
   const totals = cluster === undefined ? await legacyTotals(api) : totalsOfCluster(cluster);
-  const view = clusterViewOf(health, totals, await api.lanes());
+  const view = clusterViewOf(health, totals, await api.lanes(), cluster && alertTotalsOf(cluster));
   return { json: fleetJson(view), text: (page) => clusterText(view, page) };
 }
 

@@ -1,5 +1,6 @@
 /** The table of the prompt's commands, in the order of `help`. */
 import type { PromptCommand } from './command.ts';
+import { alerts } from './commands/alerts.ts';
 import { approve } from './commands/approve.ts';
 import { brake } from './commands/brake.ts';
 import { events } from './commands/events.ts';
@@ -9,6 +10,7 @@ import { internalState } from './commands/internal-state.ts';
 import { isolate } from './commands/isolate.ts';
 import { register } from './commands/register.ts';
 import { release } from './commands/release.ts';
+import { silence } from './commands/silence.ts';
 import { stats } from './commands/stats.ts';
 import { status } from './commands/status.ts';
 import { unregister } from './commands/unregister.ts';
@@ -25,6 +27,8 @@ export const PROMPT_COMMANDS: readonly PromptCommand[] = [
   release,
   isolate,
   events,
+  alerts,
+  silence,
   brake,
   internalState,
   exit,

@@ -1,6 +1,7 @@
 /** The fleet as a whole, and what the master is made of inside. */
+import type { AlertTotals } from '../../model/alerts-status.ts';
 import { ENDLESS_PAGE } from '../text/page.ts';
-import { type Column, facts, section, table } from '../text/table.ts';
+import { type Cell, type Column, facts, section, table } from '../text/table.ts';
 import { count, countOf, mebibytes, milliseconds, NOTHING, share } from '../text/units.ts';
 import { holdsLines } from './holds-text.ts';
 import type { InternalStateView, LaneRow } from './internal-state-view.ts';
@@ -8,20 +9,29 @@ import { laneLimitText, threadBudgetSection } from './lane-plan-text.ts';
 import type { ClusterView, HeartbeatCounts, LanesView, UsageColumns } from './views.ts';
 
 export function clusterText(view: ClusterView, page = ENDLESS_PAGE): string {
-  const { health, holds, workers, states, tasks, means, lanes, inside } = view;
-  const entries: [string, string][] = [
+  const { health, holds, workers, states, tasks, means, alerts, lanes, inside } = view;
+  const entries: [string, Cell][] = [
     ...(health === undefined ? [] : [['master', health] as [string, string]]),
     ...holdsLines(holds).map((line) => ['judgement', line] as [string, string]),
     ['workers', [count(workers), ...countsText(states)].join(', ')],
     ['mean usage', means === undefined ? `${NOTHING} (no active worker)` : usagesText(means)],
     ['tasks', count(tasks)],
   ];
+  if (alerts !== undefined) entries.push(['alerts', alertsText(alerts)]);
   if (lanes !== undefined) entries.push(['lanes', lanesText(lanes)]);
   if (inside !== undefined) {
     entries.push(['heartbeats', heartbeatTotalsText(inside.counts)]);
     if (inside.pending > 0) entries.push(['pending', `${countOf(inside.pending, 'worker')} to approve, see "workers"`]);
   }
   return facts(entries, page);
+}
+
+/** `2 firing (1 page, 1 warning), 3 pending; "alerts" says why` */
+function alertsText({ firing, pending, firingBySeverity }: AlertTotals): Cell {
+  const some = pending === 0 ? [] : [`${count(pending)} pending`];
+  if (firing === 0) return ['none firing', ...some].join(', ');
+  const text = [`${count(firing)} firing${splitText(firingBySeverity)}`, ...some].join(', ');
+  return { text: `${text}; "alerts" says why`, meaning: 'bad' };
 }
 
 function lanesText({ counts: { dedicated, shared, penalty }, limit, notReady, restarts }: LanesView): string {

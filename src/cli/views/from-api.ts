@@ -3,6 +3,7 @@
  * came after the legacy system may be missing, so that one of its masters is shown too.
  */
 import { z } from 'zod';
+import type { AlertTotals } from '../../model/alerts-status.ts';
 import type { Holds } from '../../model/holds.ts';
 import { ISOLATIONS } from '../../model/isolation.ts';
 import { FAULT_CAUSES, LANE_KINDS, REPLACEMENT_REASONS } from '../../model/lanes.ts';
@@ -261,11 +262,31 @@ function lanesIn(answer: ApiAnswer | undefined): LanesView | undefined {
 }
 
 /** From `GET /health`, what is known of the workers, and `GET /api/v1/lanes`, if there is such a route. */
-export function clusterViewOf(health: ApiAnswer, totals: ClusterTotals, lanes?: ApiAnswer): ClusterView {
+const alertTotalsJson = z.object({
+  firing: z.number(),
+  pending: z.number(),
+  firing_by_severity: z.record(z.string(), z.number()),
+});
+
+/** Of `GET /api/v1/cluster`; undefined: the master tells of none. */
+export function alertTotalsOf({ body }: ApiAnswer): AlertTotals | undefined {
+  const parsed = z.object({ alerts: alertTotalsJson.nullish() }).safeParse(body);
+  if (!parsed.success) throw notTelemetry('/api/v1/cluster');
+  const { alerts } = parsed.data;
+  if (alerts === null || alerts === undefined) return undefined;
+  return { firing: alerts.firing, pending: alerts.pending, firingBySeverity: alerts.firing_by_severity };
+}
+
+export function clusterViewOf(
+  health: ApiAnswer,
+  totals: ClusterTotals,
+  lanes?: ApiAnswer,
+  alerts?: AlertTotals,
+): ClusterView {
   const parsed = healthJson.safeParse(health.body);
   if (!parsed.success) throw notTelemetry('/health');
   const { status, ...holds } = parsed.data;
-  return { health: status, holds: holdsIn(holds), ...totals, lanes: lanesIn(lanes), inside: undefined };
+  return { health: status, holds: holdsIn(holds), ...totals, lanes: lanesIn(lanes), alerts, inside: undefined };
 }
 
 const mean = z.object({ sum: z.number().optional(), mean: z.number().nullable() });

@@ -2,6 +2,7 @@
 
 import type { Operator } from '../../app/operator.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { alertTotals } from '../../model/alerts-status.ts';
 import { causeText } from '../../model/anomaly/words.ts';
 import { eventText } from '../../model/event-text.ts';
 import { wishesOwnLane } from '../../model/isolation.ts';
@@ -30,7 +31,8 @@ import {
 } from './views.ts';
 
 /** What the views read; an `Operator` is one. */
-export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'addressOf' | 'holds'>;
+export type MasterFacts = Pick<Operator, 'directory' | 'internalState' | 'addressOf' | 'holds'> &
+  Partial<Pick<Operator, 'alerts'>>;
 
 export interface WhichWorkers {
   readonly selection?: Selection;
@@ -103,6 +105,7 @@ export function clusterView(master: MasterFacts, clock: Clock): ClusterView {
     holds: master.holds(),
     ...totalsOf(workerRows(master, clock)),
     lanes: lanesView(lanes, laneLimit),
+    alerts: alertTotals(master.alerts?.status),
     inside: {
       counts: countsOfAll(master, clock),
       pending: pending.length,

@@ -78,7 +78,7 @@ function inOrder(members: Readonly<Record<string, unknown>>): Readonly<Record<st
 }
 
 /** The fleet. */
-export function fleetJson({ health, holds, workers, states, tasks, means, lanes }: ClusterView) {
+export function fleetJson({ health, holds, workers, states, tasks, means, alerts, lanes }: ClusterView) {
   return {
     status: health ?? null,
     workers: { total: workers, by_state: Object.fromEntries(states) },
@@ -97,6 +97,10 @@ export function fleetJson({ health, holds, workers, states, tasks, means, lanes 
       silent,
       of: watched,
     })),
+    alerts:
+      alerts === undefined
+        ? null
+        : { firing: alerts.firing, pending: alerts.pending, firing_by_severity: alerts.firingBySeverity },
     lanes:
       lanes === undefined
         ? null

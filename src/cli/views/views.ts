@@ -1,5 +1,6 @@
 /** What the commands show, as plain data: built from the store at the prompt, from the API by the HTTP clients. */
 
+import type { AlertTotals } from '../../model/alerts-status.ts';
 import type { Holds } from '../../model/holds.ts';
 import type { Isolation } from '../../model/isolation.ts';
 import type { FaultCause, LaneKind, LaneLimit, ReplacementReason } from '../../model/lanes.ts';
@@ -157,6 +158,8 @@ export interface ClusterView {
   readonly means: UsageColumns | undefined;
   /** Undefined if the master does not tell. */
   readonly lanes: LanesView | undefined;
+  /** Undefined: they are off, were not evaluated yet, or the master is an older one. */
+  readonly alerts: AlertTotals | undefined;
   readonly inside:
     | {
         readonly counts: HeartbeatCounts;

@@ -1,7 +1,7 @@
 /** `GET /api/v1/cluster`: figures over the whole fleet. */
 import { crc32 } from 'node:zlib';
 import { createRoute } from '@hono/zod-openapi';
-import type { AlertsStatus } from '../../model/alerts-status.ts';
+import { type AlertsStatus, alertTotals } from '../../model/alerts-status.ts';
 import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
 import { problemOf } from '../answers/problem.ts';
 import { sendJson } from '../answers/respond.ts';
@@ -37,7 +37,7 @@ export function clusterRoutes(api: Api, { directory, revisions, queries, live }:
       per_second: board.heartbeatsPerS,
       total: board.heartbeats,
       holds: { grace: null, brakes: [], ...holdsJson(directory.holds) },
-      alerts: alertCounts(directory.alertsStatus),
+      alerts: alertsJson(directory.alertsStatus),
       live_clients: live.clients,
     };
     const etag = weakTag(`${revision}-${crc32(JSON.stringify(besides)).toString(36)}`);
@@ -58,13 +58,8 @@ export function clusterRoutes(api: Api, { directory, revisions, queries, live }:
   });
 }
 
-function alertCounts(status: AlertsStatus | undefined) {
-  if (status === undefined || status.lastEvaluatedUnixMs === null) return null;
-  const firing = status.counts.filter(({ state }) => state === 'firing');
-  const sum = (counts: AlertsStatus['counts']) => counts.reduce((total, { count }) => total + count, 0);
-  return {
-    firing: sum(firing),
-    pending: sum(status.counts.filter(({ state }) => state === 'pending')),
-    firing_by_severity: Object.fromEntries(firing.map(({ severity, count }) => [severity, count])),
-  };
+function alertsJson(status: AlertsStatus | undefined) {
+  const totals = alertTotals(status);
+  if (totals === undefined) return null;
+  return { firing: totals.firing, pending: totals.pending, firing_by_severity: totals.firingBySeverity };
 }

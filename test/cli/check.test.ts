@@ -1,0 +1,210 @@
+/** `pulselane check`: what it says as pure functions, and as the real process that Nagios would start. */
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished, test } from 'vitest';
+import { isRaised, rangeIn } from '../../src/cli/check/range.ts';
+import { type CheckFacts, type CheckSettings, STALE_AFTER_MS, verdictOf } from '../../src/cli/check/verdict.ts';
+import { printable } from '../../src/lib/printable.ts';
+import type { Alert } from '../../src/model/alert.ts';
+import { alertJson } from '../../src/model/alert-json.ts';
+import { serve } from '../http/support.ts';
+import { ALERT_TIME, alertsStatus, alertsTold, anAlert } from '../support/alerts.ts';
+
+const SETTINGS: CheckSettings = {
+  criticalSeverities: ['page', 'critical'],
+  okSeverities: ['info', 'none'],
+  warning: undefined,
+  critical: undefined,
+  countsQuiet: false,
+};
+
+function verdict(alerts: readonly Alert[], settings: Partial<CheckSettings> = {}, facts: Partial<CheckFacts> = {}) {
+  return verdictOf(
+    {
+      alerts: alerts.map(alertJson),
+      evaluatedAt: new Date(ALERT_TIME).toISOString(),
+      problems: [],
+      nowMs: ALERT_TIME,
+      ...facts,
+    },
+    { ...SETTINGS, ...settings },
+  );
+}
+
+const warning = anAlert({ rule: 'Stuck', severity: 'warning' });
+const info = anAlert({ rule: 'Anomaly', severity: 'info' });
+const pending = anAlert({ rule: 'Cold', state: 'pending', firingSinceUnixMs: null });
+const silenced = anAlert({ rule: 'Old', silencedBy: ['s'] });
+
+describe('the verdict', () => {
+  it.each([
+    ['nothing', [], 'OK'],
+    ['a page', [anAlert()], 'CRITICAL'],
+    ['a critical one', [anAlert({ severity: 'critical' })], 'CRITICAL'],
+    ['a warning', [warning, info], 'WARNING'],
+    ['another severity', [anAlert({ severity: 'whatever' })], 'WARNING'],
+    ['what is for information', [info], 'OK'],
+    ['what is pending', [pending], 'OK'],
+    ['what nobody is told of', [silenced, anAlert({ inhibitedBy: ['i'] }), anAlert({ mutedBy: ['m'] })], 'OK'],
+  ] as const)('of %s', (_, alerts, status) => {
+    expect(verdict(alerts).status).toBe(status);
+  });
+
+  it('says it in one line, with performance data, and the details below', () => {
+    expect(verdict([warning, anAlert(), pending, silenced]).text).toBe(
+      [
+        'PULSELANE CRITICAL - 2 alerts firing: Stuck on worker-1, Hot on worker-1 | firing=2;;;0 critical=1;;;0 warning=1;;;0 pending=1;;;0 silent=1;;;0',
+        'CRITICAL: Hot on worker-1 (page) for 30s: cpu_usage = 94.5',
+        'WARNING: Stuck on worker-1 (warning) for 30s: cpu_usage = 94.5',
+        '',
+      ].join('\n'),
+    );
+    expect(verdict([]).text).toBe(
+      'PULSELANE OK - no alert fires | firing=0;;;0 critical=0;;;0 warning=0;;;0 pending=0;;;0 silent=0;;;0\n',
+    );
+  });
+
+  it('counts silenced ones if it is asked to', () => {
+    expect(verdict([silenced], { countsQuiet: true }).status).toBe('CRITICAL');
+  });
+
+  it('is by the number of alerts if thresholds are given, and these are in the performance data', () => {
+    const [one, three] = [rangeIn('1'), rangeIn('~:3')];
+    const asked = { warning: one, critical: three };
+    expect(verdict([anAlert()], asked).status).toBe('OK');
+    expect(verdict([anAlert(), warning], asked).status).toBe('WARNING');
+    const worst = verdict([anAlert(), warning, info, anAlert({ rule: 'More' })], asked);
+    expect(worst.status).toBe('CRITICAL');
+    expect(worst.text).toContain('| firing=4;1;~:3;0 ');
+  });
+
+  it('is UNKNOWN if the rules are not evaluated', () => {
+    expect(verdict([], {}, { evaluatedAt: null })).toMatchObject({ status: 'UNKNOWN' });
+    expect(verdict([anAlert()], {}, { nowMs: ALERT_TIME + STALE_AFTER_MS })).toMatchObject({ status: 'CRITICAL' });
+    const stale = verdict([anAlert()], {}, { nowMs: ALERT_TIME + STALE_AFTER_MS + 1 });
+    expect(stale).toMatchObject({
+      status: 'UNKNOWN',
+      text: expect.stringContaining('not evaluated for 2m | firing=1'),
+    });
+    const problems = [{ code: 'thread', detail: 'the alerts thread ended', since: '' }];
+    expect(verdict([], {}, { problems }).status).toBe('UNKNOWN');
+  });
+
+  it('is at least WARNING while alerts are degraded', () => {
+    const problems = [{ code: 'store', detail: 'the disk is full', since: '' }];
+    expect(verdict([], {}, { problems })).toMatchObject({
+      status: 'WARNING',
+      text: expect.stringContaining('no alert fires; alerts are degraded: the disk is full |'),
+    });
+    expect(verdict([anAlert()], {}, { problems }).status).toBe('CRITICAL');
+  });
+
+  it('has one line, one separator and at most 8 KB, whatever alerts are called', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 400 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(text, text), { maxLength: 40 }), (facts) => {
+        const alerts = facts.map(([rule, worker]) => anAlert({ rule, worker }));
+        const { text } = verdict(alerts);
+        const [first = '', ...others] = text.split('\n');
+        expect(first.split('|')).toHaveLength(2);
+        expect(others.join('')).not.toContain('|');
+        expect(others.length).toBeLessThanOrEqual(22);
+        const characters = text.replaceAll('\n', '');
+        expect(characters).toBe(printable(characters));
+        expect(text.length).toBeLessThan(8192);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('threshold ranges', () => {
+  it.each([
+    ['10', [-1, 11], [0, 5, 10]],
+    ['10:', [9, -5], [10, 1e9]],
+    ['~:10', [11], [-1e9, 10]],
+    ['10:20', [9, 21], [10, 20]],
+    ['@10:20', [10, 15, 20], [9, 21]],
+    ['0', [1], [0]],
+    [':5', [6, -1], [0, 5]],
+    ['1.5:2.5', [1, 3], [2]],
+  ])('%s', (text, raised, quiet) => {
+    const range = rangeIn(text);
+    expect(raised.filter((value) => !isRaised(value, range))).toEqual([]);
+    expect(quiet.filter((value) => isRaised(value, range))).toEqual([]);
+  });
+
+  it.each(['', ':', '~:', '~', '@', 'ten', '20:10', '1:2:3', '10%', '@~'])('%j is refused', (text) => {
+    expect(() => rangeIn(text)).toThrow('expected a range of numbers');
+  });
+});
+
+describe('as a process', () => {
+  const BIN = fileURLToPath(new URL('../../bin/pulselane.js', import.meta.url));
+  const check = async (url: string, ...args: readonly string[]) => {
+    const env = { ...process.env, PULSELANE_URL: url };
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, [BIN, 'check', ...args], { env });
+      return { code: 0, stdout };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      expect(stderr).toBe('');
+      return { code, stdout };
+    }
+  };
+
+  test('the exit code is that of the worst alert that it was asked for', async () => {
+    const { url, fleet } = await serve();
+    fleet.register('calm');
+    fleet.onAnnounce([
+      alertsTold(anAlert(), anAlert({ worker: 'w2', severity: 'warning' })),
+      { type: 'alertsStatus', status: alertsStatus({ lastEvaluatedUnixMs: Date.now() }) },
+    ]);
+    const all = await check(url);
+    expect(all.code).toBe(2);
+    expect(all.stdout).toMatch(/^PULSELANE CRITICAL - 2 alerts firing: .* \| firing=2;;;0 /);
+    expect((await check(url, '--worker', 'w2')).code).toBe(1);
+    expect((await check(url, '--worker', 'calm')).code).toBe(0);
+    expect((await check(url, '-w', '5')).code).toBe(0);
+  });
+
+  test('what cannot be checked is UNKNOWN, with the reason on stdout', async () => {
+    const { url } = await serve({ hasAlerts: false });
+    const off = await check(url);
+    expect(off).toMatchObject({ code: 3, stdout: expect.stringContaining('PULSELANE UNKNOWN - alerts are off') });
+    const wrongs = [
+      ['--nonsense', "unknown option '--nonsense'"],
+      ['--worker', "option '--worker <id>' argument missing"],
+      ['-w=many', 'expected a range of numbers'],
+      ['--timeout=0', 'expected seconds'],
+      ['--url=ftp://x', '--url'],
+      ['extra', 'too many arguments'],
+    ] as const;
+    for (const [flag, reason] of wrongs) {
+      const { code, stdout } = await check(url, flag);
+      expect({ flag, code, stdout }).toMatchObject({ code: 3, stdout: expect.stringContaining(reason) });
+      expect(stdout.split('\n')).toHaveLength(2);
+    }
+  });
+
+  test('a worker that nobody knows is UNKNOWN', async () => {
+    const { url, fleet } = await serve();
+    fleet.onAnnounce([{ type: 'alertsStatus', status: alertsStatus() }]);
+    const { code, stdout } = await check(url, '--worker', 'ghost');
+    expect({ code, stdout }).toEqual({ code: 3, stdout: 'PULSELANE UNKNOWN - no worker is called ghost\n' });
+    expect(await check(url, '--group', 'ghosts')).toMatchObject({ code: 3 });
+  });
+
+  test('a master that is away, or says nothing, is UNKNOWN', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as { port: number };
+    const late = await check(`http://127.0.0.1:${port}`, '--timeout', '0.2');
+    expect(late).toMatchObject({ code: 3, stdout: expect.stringContaining('within 0.2 s') });
+    expect(await check('http://127.0.0.1:1')).toMatchObject({ code: 3, stdout: expect.stringContaining('UNKNOWN') });
+  });
+});
