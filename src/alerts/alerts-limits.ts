@@ -12,8 +12,8 @@ export const STOP_WITHIN_MS = 3000;
 export const MAX_SILENCE_S = 30;
 /** A command is answered by then: less than HTTP waits for main. */
 export const COMMAND_WITHIN_MS = 4000;
-/** … except a trial: a receiver may take its whole time-out. */
-export const TRIAL_WITHIN_MS = 15_000;
+/** … except a trial: a mail server may take its whole time-out. A little more than a target has, and less than HTTP waits. */
+export const TRIAL_WITHIN_MS = 32_000;
 /** Commands that wait for the thread: each is a person. */
 export const MAX_COMMANDS = 32;
 /** How often figures are told at most. */

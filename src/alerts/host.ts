@@ -200,7 +200,7 @@ export class AlertsHost {
         this.#replied(message.id, message.reply);
         return;
       case 'log':
-        this.#options.logger[message.level](message.message);
+        this.#options.logger[message.level](message.fields ?? {}, message.message);
         return;
       default:
         message satisfies never;

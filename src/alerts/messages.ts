@@ -42,4 +42,10 @@ export type FromAlerts =
   /** Alerts that began to fire, or are over: in the order in which it happened. */
   | { readonly type: 'events'; readonly events: readonly NewEvent[] }
   | { readonly type: 'reply'; readonly id: number; readonly reply: AlertReply }
-  | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };
+  | {
+      readonly type: 'log';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly message: string;
+      /** For programs that read the log. */
+      readonly fields?: Readonly<Record<string, unknown>>;
+    };

@@ -31,7 +31,12 @@ export interface AlertsParts {
   readonly makeNotices: (settings: AlertsSettings, log: Log) => Notices;
 }
 
-export type Log = (level: 'info' | 'warn' | 'error', message: string) => void;
+/** @param fields for programs that read the log */
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;
 
 export function runAlerts(
   { directory, post }: ReadingParts<FromAlerts>,
@@ -104,7 +109,7 @@ class Running {
     this.#parse = parse;
     this.#settings = settings;
     this.#clock = clock;
-    const log: Log = (level, message) => post({ type: 'log', level, message });
+    const log: Log = (level, message, fields = {}) => post({ type: 'log', level, message, fields });
     this.evaluation = makeEvaluation(directory, settings, log);
     this.#notices = makeNotices(settings, log);
     this.#states = new AlertStates({ noDataAfterMs: settings.noDataAfterMs });
