@@ -16,6 +16,8 @@ export interface AlertsSettings {
   readonly noDataAfterMs: number;
   /** PUBLIC_URL, or the address of HTTP; empty: nobody can open the dashboard. */
   readonly publicUrl: string;
+  /** Of commands that receivers run; the thread itself has no environment. */
+  readonly commandEnvironment: Readonly<Record<string, string>>;
   /** TIME_ZONE; undefined: that of the machine. */
   readonly timeZone: string | undefined;
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { AlertsHost } from '../alerts/host.ts';
 import type { AlertsSettings, RuleSource } from '../alerts/messages.ts';
 import { problemText, readRules } from '../alerts/rule-source.ts';
+import { commandEnvironment } from '../config/command-environment.ts';
 import { type Address, formatAddress } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
@@ -34,6 +35,7 @@ export async function alertsOf(config: MasterConfig): Promise<StartAlerts | unde
     allowsCommands: config.alertCommands === 'on',
     noDataAfterMs: retentionMs === 0 ? Number.POSITIVE_INFINITY : retentionMs,
     publicUrl,
+    commandEnvironment: commandEnvironment(),
     timeZone,
   };
   if (alertRules === undefined) return { settings, source: undefined };
