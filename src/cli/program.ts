@@ -18,6 +18,7 @@ import { configCommand } from './config/command.ts';
 import { examples } from './help-text.ts';
 import { masterCommand } from './master/command.ts';
 import type { MasterParts } from './master/run.ts';
+import { rulesCommand } from './rules/command.ts';
 import { completionCommand, idsCommand, manCommand } from './shell/commands.ts';
 import type { Streams } from './streams.ts';
 import { taskCommand } from './task/command.ts';
@@ -64,6 +65,7 @@ export function buildProgram(parts: ProgramParts): Command {
     taskCommand({ streams, clock }),
     configCommand(streams),
     tokenCommand(streams, clock),
+    rulesCommand(streams),
     completionCommand(streams),
     manCommand(streams),
     ...others,

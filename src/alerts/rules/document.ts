@@ -6,7 +6,6 @@ import {
   isPair,
   isScalar,
   isSeq,
-  LineCounter,
   type Node,
   type Pair,
   parseAllDocuments,
@@ -36,7 +35,7 @@ export interface ReadDocument {
 }
 
 export function readDocument(text: string): ReadDocument {
-  const counter = new LineCounter();
+  const lines = new Lines(text);
   const failed = (problem: RuleProblem): ReadDocument => ({
     value: undefined,
     problems: [{ line: 1, column: 1, ...problem }],
@@ -48,17 +47,17 @@ export function readDocument(text: string): ReadDocument {
   }
   const nested = tooDeepAt(text);
   if (nested !== undefined) return failed({ message: TOO_DEEP, ...nested });
-  const documents = parsed(text, counter);
+  const documents = parsed(text);
   if (documents === undefined) return failed({ message: TOO_DEEP });
   const [document, second] = documents;
   if (document === undefined) return failed({ message: 'the file is empty; expected fields such as rules' });
   if (second !== undefined) {
-    const place = placeAt(counter, second.range[0]);
+    const place = lines.placeAt(second.range[0]);
     return failed({ ...place, message: 'a second document begins here ("---"); expected only one' });
   }
-  const places = new FilePlaces(document, text, counter);
+  const places = new FilePlaces(document, text, lines);
   const problems = [...document.errors, ...document.warnings].map((error) => ({
-    ...placeAt(counter, error.pos[0]),
+    ...lines.placeAt(error.pos[0]),
     message: yamlMessage(error.code, error.message),
   }));
   const isReadable = document.errors.every(({ code }) => code === 'DUPLICATE_KEY');
@@ -71,7 +70,7 @@ export function readDocument(text: string): ReadDocument {
     // Of an alias without an anchor, or of too many aliases.
     if (error instanceof ReferenceError) {
       const isBomb = error.message.includes('Excessive');
-      return failed(isBomb ? { message: TOO_MANY_ALIASES } : danglingAlias(document, counter));
+      return failed(isBomb ? { message: TOO_MANY_ALIASES } : danglingAlias(document, lines));
     }
     if (error instanceof RangeError) return failed({ message: TOO_DEEP });
     throw error;
@@ -81,9 +80,9 @@ export function readDocument(text: string): ReadDocument {
 const TOO_MANY_ALIASES = `aliases ("*name") make the file too large; at most ${MAX_ALIASES} of them and ${MAX_VALUES} values are allowed`;
 const TOO_DEEP = `the file is nested too deeply; at most ${MAX_NESTING} levels are allowed`;
 
-function parsed(text: string, lineCounter: LineCounter): Document.Parsed[] | undefined {
+function parsed(text: string): Document.Parsed[] | undefined {
   try {
-    const options = { lineCounter, merge: true, prettyErrors: false, strict: true, uniqueKeys: true } as const;
+    const options = { merge: true, prettyErrors: false, strict: true, uniqueKeys: true } as const;
     const documents = parseAllDocuments(text, options);
     return Array.isArray(documents) ? (documents as Document.Parsed[]) : [];
   } catch (error) {
@@ -114,13 +113,13 @@ function isWithin(value: unknown, levels: number, budget: { left: number }): boo
   return Object.values(value).every((member) => isWithin(member, levels - 1, budget));
 }
 
-function danglingAlias(document: Document.Parsed, counter: LineCounter): RuleProblem {
+function danglingAlias(document: Document.Parsed, lines: Lines): RuleProblem {
   let problem: RuleProblem = { message: 'YAML: an alias stands for nothing' };
   visit(document, {
     Alias(_, alias) {
       if (alias.resolve(document) !== undefined) return undefined;
       const message = `YAML: the alias *${alias.source} stands for nothing; expected &${alias.source} before it`;
-      problem = { ...placeAt(counter, alias.range?.[0] ?? 0), message };
+      problem = { ...lines.placeAt(alias.range?.[0] ?? 0), message };
       return visit.BREAK;
     },
   });
@@ -137,9 +136,26 @@ function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-function placeAt(counter: LineCounter, offset: number): Place {
-  const { line, col } = counter.linePos(offset);
-  return { line: Math.max(1, line), column: Math.max(1, col) };
+/** Where lines begin. */
+class Lines {
+  readonly #starts: number[] = [0];
+  readonly #length: number;
+
+  constructor(text: string) {
+    this.#length = text.length;
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#starts.push(at + 1);
+  }
+
+  placeAt(offset: number): Place {
+    const at = Math.min(Math.max(0, offset), this.#length);
+    let [low, high] = [0, this.#starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.#starts[middle] as number) <= at) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: at - (this.#starts[low] as number) + 1 };
+  }
 }
 
 export interface Places {
@@ -157,13 +173,13 @@ export const NOWHERE: Places = { of: () => undefined, ofKey: () => undefined, wi
 class FilePlaces implements Places {
   readonly #document: Document.Parsed;
   readonly #text: string;
-  readonly #counter: LineCounter;
+  readonly #lines: Lines;
   readonly #offsets = new WeakMap<Node, number[]>();
 
-  constructor(document: Document.Parsed, text: string, counter: LineCounter) {
+  constructor(document: Document.Parsed, text: string, lines: Lines) {
     this.#document = document;
     this.#text = text;
-    this.#counter = counter;
+    this.#lines = lines;
   }
 
   of(path: Path): Place | undefined {
@@ -184,7 +200,7 @@ class FilePlaces implements Places {
       offsets = scalarOffsets(this.#text.slice(start, end), node.value, styleOf(node));
       this.#offsets.set(node, offsets);
     }
-    return placeAt(this.#counter, node.range[0] + (offsets[Math.min(offset, offsets.length - 1)] ?? 0));
+    return this.#lines.placeAt(node.range[0] + (offsets[Math.min(offset, offsets.length - 1)] ?? 0));
   }
 
   /** The node at the path, or the last one on the way to it. */
@@ -230,7 +246,7 @@ class FilePlaces implements Places {
   }
 
   #placeOf(node: Node | null): Place {
-    return placeAt(this.#counter, node?.range?.[0] ?? 0);
+    return this.#lines.placeAt(node?.range?.[0] ?? 0);
   }
 }
 

@@ -23,7 +23,8 @@ export function scalarOffsets(raw: string, value: string, style: ScalarStyle): n
       else if (isSpace(raw[at])) at = isLineEnd(raw[at]) ? afterLineEnd(raw, at) : at + 1;
       continue;
     }
-    while (isSpace(raw[at])) at++;
+    // White space that folding has dropped, also escaped one.
+    while (isSpace(raw[at]) || (style === 'double' && isEscapedSpace(raw, at))) at += raw[at] === '\\' ? 2 : 1;
     offsets.push(Math.min(at, raw.length));
     if (style === 'double' && raw[at] === '\\') {
       const written = escapeAt(raw, at);
@@ -62,6 +63,10 @@ function afterLineEnd(raw: string, at: number): number {
 
 function isEscapedLineEnd(raw: string, at: number): boolean {
   return raw[at] === '\\' && isLineEnd(raw[at + 1]);
+}
+
+function isEscapedSpace(raw: string, at: number): boolean {
+  return raw[at] === '\\' && ' \t\nnrt'.includes(raw[at + 1] ?? '\\');
 }
 
 /** YAML 1.2, 5.7: `\xHH`, `\uHHHH`, `\UHHHHHHHH`, or a backslash and one character. */
