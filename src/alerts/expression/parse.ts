@@ -77,7 +77,7 @@ function messageOf({ code, summary }: ParseError, text: string, start: number, e
   }
   if (code === 'unterminated_string') return 'the quoted text has no end; expected a closing quotation mark';
   const word = /^[\p{L}_]\w*/u.exec(text.slice(text.slice(0, start).search(/\w*$/)))?.[0];
-  const operator = word === undefined ? undefined : OPERATORS[word.toLowerCase()];
+  const operator = OPERATORS.get(word?.toLowerCase() ?? '');
   if (operator !== undefined) return `${JSON.stringify(word)} is not an operator of CEL; expected ${operator}`;
   if (code === 'reserved_identifier') return `${JSON.stringify(word)} is a reserved word of CEL; expected another name`;
   if (text[start] === '=') return 'found "="; expected "==" for a comparison';
@@ -92,7 +92,12 @@ function messageOf({ code, summary }: ParseError, text: string, start: number, e
 }
 
 /** What people write who know SQL, Python or JavaScript better. */
-const OPERATORS: Readonly<Record<string, string>> = { and: '&&', or: '||', not: '!', is: '==' };
+const OPERATORS: ReadonlyMap<string, string> = new Map([
+  ['and', '&&'],
+  ['or', '||'],
+  ['not', '!'],
+  ['is', '=='],
+]);
 
 const EXPECTED_TOKEN = /^Expected (\w+), got/;
 const TOKENS: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@
  *
  * Unlike there, alerts cannot suppress each other: alerts that would, directly or through others, do not count for one another. So
  * whoever follows an inhibition to its source, and on from there, always comes to an alert that is not inhibited. A file whose
- * rules have such a cycle is refused where that can be told from the rules alone (`inhibition-cycles.ts`).
+ * rules have such a cycle is refused where that can be told from the rules alone (`../rules/inhibition-cycles.ts`).
  */
 import { labelTest } from '../../model/label-matchers.ts';
 import type { Inhibition } from '../rules/rule.ts';

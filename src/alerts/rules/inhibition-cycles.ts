@@ -1,149 +1,131 @@
 /**
- * Inhibitions that end in a circle: each alert of it keeps the next one silent, so that nobody is told of any.
- *
- * An alert of rule A inhibits one of rule B by an inhibition if the first can match `source` and the second `target`, with equal
- * values of `equal`. What a rule file says of an alert's labels are `alertname`, `severity` and the rule's own; `worker`, `group` and
- * labels of workers may have any value, but an alert has only one of each: what it must match as a target and as a source of the next
- * inhibition has to fit together. By one inhibition alone there is no circle, since, as in Alertmanager, an alert that matches both of
- * its sides inhibits none that does the same.
+ * Cycles among the rules of inhibition: alerts that fit them would suppress each other. Found from what is written alone: matchers,
+ * and what rules say of their alerts' labels.
  */
 import { labelTest } from '../../model/label-matchers.ts';
 import type { Inhibition, Matcher, Rule } from './rule.ts';
 
-/** Each names a rule and the inhibition by which it inhibits the next; the last one inhibits the first. */
-export type InhibitionCycle = readonly { readonly rule: Rule; readonly by: Inhibition }[];
+/** What is known of the labels of an alert. */
+type Known = readonly Matcher[];
 
-/** Pairs of rules that are looked at: more than any file of people has, and a second at most. */
-const MAX_STEPS = 2_000_000;
+/**
+ * Longer searches give up, and take it that there is no cycle: alerts do not suppress each other in any case, see
+ * ../notify/inhibition.ts. A step takes some microseconds.
+ */
+const MAX_STEPS = 100_000;
 
-/** @returns undefined if there is none, `unknown` if the file has too many rules and inhibitions to look */
-export function inhibitionCycle(
-  rules: readonly Rule[],
+/**
+ * @param rules all rules whose alerts there can be
+ * @returns cycles, each in its order; of several through the same rule of inhibition, the shortest
+ */
+export function inhibitionCycles(
   inhibitions: readonly Inhibition[],
-): InhibitionCycle | 'unknown' | undefined {
-  const search = new Search(rules, inhibitions);
-  for (const by of inhibitions) {
-    for (const rule of search.targetsOf(by)) {
-      const found = search.from({ by, rule });
-      if (found !== undefined) return found;
+  rules: readonly Pick<Rule, 'name' | 'severity' | 'labels' | 'forEach'>[],
+): readonly (readonly Inhibition[])[] {
+  const known = rules.map(knownOf);
+  let steps = 0;
+  const isFollowedBy = (rule: Inhibition, next: Inhibition) =>
+    known.some((labels) => ++steps <= MAX_STEPS && canMatchAll([...rule.target, ...next.source, ...labels]));
+  const arrows = inhibitions.map((rule, i) =>
+    inhibitions.flatMap((next, j) => (i !== j && isFollowedBy(rule, next) ? [j] : [])),
+  );
+  const cycles: Inhibition[][] = [];
+  const seen = new Set<number>();
+  for (const i of inhibitions.keys()) {
+    if (seen.has(i)) continue;
+    const cycle = shortestCycle(i, arrows, (way) =>
+      canBeGone(
+        way.map((at) => inhibitions[at] as Inhibition),
+        known,
+      ),
+    );
+    if (cycle === undefined) continue;
+    for (const at of cycle) seen.add(at);
+    cycles.push(cycle.map((at) => inhibitions[at] as Inhibition));
+  }
+  return cycles;
+}
+
+function knownOf({ name, severity, labels, forEach }: Pick<Rule, 'name' | 'severity' | 'labels' | 'forEach'>): Known {
+  const is = (label: string, value: string): Matcher => ({ name: label, value, isRegex: false, isEqual: true });
+  const written = Object.entries({ ...labels, alertname: name, severity }).map(([label, value]) => is(label, value));
+  if (Object.hasOwn(labels, 'worker')) return written;
+  return [...written, { ...is('worker', ''), isEqual: forEach !== 'worker' }];
+}
+
+/** Which of the rules' alerts can match all matchers. */
+function fitting(matchers: readonly Matcher[], known: readonly Known[]): Known[] {
+  return known.filter((labels) => canMatchAll([...matchers, ...labels]));
+}
+
+function shortestCycle(
+  start: number,
+  arrows: readonly (readonly number[])[],
+  isPossible: (way: readonly number[]) => boolean,
+): number[] | undefined {
+  let ways: number[][] = [[start]];
+  const visited = new Set<number>();
+  while (ways.length > 0) {
+    const longer: number[][] = [];
+    for (const way of ways) {
+      for (const next of arrows[way.at(-1) as number] as readonly number[]) {
+        if (next === start) {
+          if (isPossible(way)) return way;
+        } else if (!visited.has(next)) {
+          visited.add(next);
+          longer.push([...way, next]);
+        }
+      }
     }
+    ways = longer;
   }
   return undefined;
 }
 
-/** An alert of `rule` that is a target of `by`. */
-interface Step {
-  readonly by: Inhibition;
-  readonly rule: Rule;
+/** Whether there can be alerts around the cycle: alert k is a target of the rule before, and a source of rule k. */
+function canBeGone(cycle: readonly Inhibition[], known: readonly Known[]): boolean {
+  const asked = cycle.map(({ source }, k) => [...source, ...(cycle.at(k - 1) as Inhibition).target]);
+  const candidates = asked.map((matchers) => fitting(matchers, known));
+  let steps = 0;
+  const choose = (chosen: readonly Known[]): boolean => {
+    if (++steps > MAX_STEPS) return false;
+    if (chosen.length === cycle.length)
+      return agree(
+        cycle,
+        asked.map((matchers, k) => [...matchers, ...(chosen[k] as Known)]),
+      );
+    return (candidates[chosen.length] as Known[]).some((labels) => choose([...chosen, labels]));
+  };
+  return choose([]);
 }
 
-class Search {
-  readonly #inhibitions: readonly Inhibition[];
-  readonly #targets: ReadonlyMap<Inhibition, readonly Rule[]>;
-  /** By rule: inhibitions by which it was a target, from which no circle was found. */
-  readonly #done = new Map<Rule, Set<Inhibition>>();
-  #left = MAX_STEPS;
-
-  constructor(rules: readonly Rule[], inhibitions: readonly Inhibition[]) {
-    this.#inhibitions = inhibitions;
-    this.#targets = new Map(
-      inhibitions.map((inhibition) => [inhibition, rules.filter((rule) => mayMatch(rule, inhibition.target))]),
-    );
-  }
-
-  targetsOf(inhibition: Inhibition): readonly Rule[] {
-    return this.#targets.get(inhibition) ?? [];
-  }
-
-  /** Depth first, without recursion: chains may be long. */
-  from(start: Step): InhibitionCycle | 'unknown' | undefined {
-    const path = [{ step: start, next: this.#after(start) }];
-    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const { value: step, done: isOver } = this.#isDone(top.step) ? { value: undefined, done: true } : top.next.next();
-      if (this.#left <= 0) return 'unknown';
-      if (isOver === true || step === undefined) {
-        this.#setDone(top.step);
-        path.pop();
-        continue;
-      }
-      const begin = path.findIndex((entry) => entry.step.by === step.by && entry.step.rule === step.rule);
-      if (begin === -1) {
-        path.push({ step, next: this.#after(step) });
-        continue;
-      }
-      const circle = path.slice(begin).map((entry) => entry.step);
-      return circle.map(({ rule }, index) => ({ rule, by: (circle[index + 1] ?? (circle[0] as Step)).by }));
-    }
-    return undefined;
-  }
-
-  /** What an alert that is a target can inhibit in turn. */
-  *#after({ by, rule }: Step): Generator<Step> {
-    for (const next of this.#inhibitions) {
-      if (next === by || !mayMatch(rule, [...by.target, ...next.source])) continue;
-      for (const target of this.targetsOf(next)) {
-        if (--this.#left <= 0) return;
-        if (mayBeEqual(rule, target, next.equal)) yield { by: next, rule: target };
-      }
+/** Where a rule has `equal`, alert k and the one after it share values, and with them all that is asked of these. */
+function agree(cycle: readonly Inhibition[], asked: readonly (readonly Matcher[])[]): boolean {
+  const names = new Set([...asked.flat().map(({ name }) => name), ...cycle.flatMap(({ equal }) => equal)]);
+  for (const name of names) {
+    const isShared = cycle.map(({ equal }) => equal.includes(name));
+    const first = isShared.indexOf(false) + 1;
+    let ofValue: Matcher[] = [];
+    for (let step = 0; step < cycle.length; step++) {
+      const k = (first + step) % cycle.length;
+      ofValue.push(...(asked[k] as Matcher[]).filter((matcher) => matcher.name === name));
+      if (isShared[k] === true && step < cycle.length - 1) continue;
+      if (!canMatchAll(ofValue)) return false;
+      ofValue = [];
     }
   }
-
-  #isDone({ by, rule }: Step): boolean {
-    return this.#done.get(rule)?.has(by) === true;
-  }
-
-  #setDone({ by, rule }: Step): void {
-    const own = this.#done.get(rule) ?? new Set();
-    this.#done.set(rule, own.add(by));
-  }
+  return true;
 }
 
-/** What is known of a label before there is an alert; undefined: it may have any value. */
-function labelOf({ name, severity, labels, forEach }: Rule, label: string): string | undefined {
-  if (label === 'alertname') return name;
-  if (label === 'severity') return severity;
-  if (Object.hasOwn(labels, label)) return labels[label];
-  if (forEach === 'worker') return undefined;
-  return label === 'group' && forEach === 'group' ? undefined : '';
-}
-
-/** Whether one alert of the rule can match all of them. */
-function mayMatch(rule: Rule, matchers: readonly Matcher[]): boolean {
-  return matchers.every((matcher) => {
-    const { name } = matcher;
-    const known = labelOf(rule, name) ?? matchers.find((other) => other.name === name && isExact(other))?.value;
-    return known === undefined || matches(matcher, known);
+/** Whether labels can match all matchers. If only patterns are given, that is known if one of a few likely values does. */
+function canMatchAll(matchers: readonly Matcher[]): boolean {
+  return [...Map.groupBy(matchers, ({ name }) => name)].every(([name, ofName]) => {
+    const test = labelTest(ofName);
+    const fits = (value: string) => test({ [name]: value });
+    const given = ofName.filter(({ isRegex, isEqual }) => isEqual && !isRegex).map(({ value }) => value);
+    if (given.length > 0) return given.some(fits);
+    const words = ofName.flatMap(({ isRegex, value }) => (isRegex ? value.split('|') : []));
+    const unusual = `x${ofName.map(({ value }) => value).join('')}`;
+    return [...words, '', 'x', unusual].some(fits);
   });
-}
-
-function isExact({ isEqual, isRegex }: Matcher): boolean {
-  return isEqual && !isRegex;
-}
-
-function mayBeEqual(a: Rule, b: Rule, labels: readonly string[]): boolean {
-  return labels.every((label) => {
-    const [left, right] = [labelOf(a, label), labelOf(b, label)];
-    if (left !== undefined && right !== undefined) return left === right;
-    // Alerts of workers have a label `worker`, those of groups and of the cluster have none.
-    return label !== 'worker' || left === right;
-  });
-}
-
-/** Compiled once for each matcher. */
-const tests = new WeakMap<Matcher, (labels: Readonly<Record<string, string>>) => boolean>();
-
-function matches(matcher: Matcher, value: string): boolean {
-  const test = tests.get(matcher) ?? labelTest([matcher]);
-  tests.set(matcher, test);
-  return test({ [matcher.name]: value });
-}
-
-/** `A inhibits B (line 3), B inhibits A (by default)`. */
-export function cycleInWords(cycle: InhibitionCycle): string {
-  return cycle
-    .map(({ rule, by }, index) => {
-      const next = (cycle[index + 1] ?? cycle[0])?.rule.name;
-      return `${rule.name} inhibits ${next} (${by.place === undefined ? 'by default' : `line ${by.place.line}`})`;
-    })
-    .join(', ');
 }

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { nearName } from '../expression/near-name.ts';
 import { readDocument } from './document.ts';
-import { cycleInWords, type InhibitionCycle, inhibitionCycle } from './inhibition-cycles.ts';
+import { inhibitionCycles } from './inhibition-cycles.ts';
 import { inhibitionOf } from './inhibitions.ts';
 import { muteTimeOf } from './mute-times.ts';
 import type { RuleProblem } from './place.ts';
@@ -99,7 +99,7 @@ function ruleSetOf(value: unknown, context: RuleFileContext, problems: Problems)
   const route = routeOf(written.route, names, problems);
   const inhibitions = each<Inhibition>(written.inhibit, 'inhibit', (one, path) => inhibitionOf(one, path, problems));
   const rules = [...active, ...own];
-  const uncircled = withoutCircles(rules, inhibitions, problems);
+  checkCycles(inhibitions, rules, problems);
   if (fields === undefined) return undefined;
   return {
     evaluationIntervalMs: fields.evaluation_interval,
@@ -107,7 +107,7 @@ function ruleSetOf(value: unknown, context: RuleFileContext, problems: Problems)
     disabled,
     receivers,
     route,
-    inhibitions: [...SHIPPED_INHIBITIONS, ...uncircled],
+    inhibitions: [...SHIPPED_INHIBITIONS, ...inhibitions],
     muteTimes,
     path: context.path,
   };
@@ -184,49 +184,20 @@ function disabledNames(given: readonly string[], shipped: readonly Rule[], probl
 }
 
 /**
- * A circle of the file's inhibitions is a mistake. One that a shipped inhibition closes is not: `page` inhibits `warning` is what people
- * write, and a worker that died must be told even so. There, the file's inhibition does not apply to the alert that the shipped one is about.
- * @returns the file's inhibitions
+ * A cycle of the file's own inhibitions is a mistake. One that a shipped inhibition closes is none: `page` inhibits `warning` is what
+ * people write, and alerts that would suppress each other do not (../notify/inhibition.ts).
  */
-function withoutCircles(
-  rules: readonly Rule[],
-  inhibitions: readonly Inhibition[],
-  problems: Problems,
-): readonly Inhibition[] {
-  let own = inhibitions;
-  for (;;) {
-    const cycle = inhibitionCycle(rules, [...SHIPPED_INHIBITIONS, ...own]);
-    if (cycle === undefined) return own;
-    if (cycle === 'unknown') {
-      problems.add(['inhibit'], 'inhibit: too many rules and inhibitions to look for circles; expected fewer');
-      return own;
-    }
-    // The file's inhibition that leads to the alert that a shipped one is about.
-    const yielding = cycle.find(
-      ({ by }, index) => own.includes(by) && !own.includes((cycle[index + 1] ?? cycle[0])?.by ?? by),
-    );
-    if (yielding === undefined) {
-      const message = `inhibit: the inhibitions form a circle: ${cycleInWords(fromFirst(cycle))}; if all of them fire, nobody is told of any. Expected that no alert is inhibited by what it inhibits`;
-      problems.addAt(fromFirst(cycle).at(-1)?.by.place ?? problems.places.of(['inhibit']), message);
-      return own;
-    }
-    const { by } = yielding;
-    const kept = (cycle[cycle.indexOf(yielding) + 1] ?? cycle[0])?.rule.name as string;
-    problems.warnAt(
-      by.place,
-      `inhibit: ${kept} is not inhibited by this, since it inhibits ${yielding.rule.name} by default`,
-    );
-    const exempt = {
-      ...by,
-      target: [...by.target, { name: 'alertname', value: kept, isRegex: false, isEqual: false }],
-    };
-    own = own.map((inhibition) => (inhibition === by ? exempt : inhibition));
+function checkCycles(inhibitions: readonly Inhibition[], rules: readonly Rule[], problems: Problems): void {
+  for (const cycle of inhibitionCycles(inhibitions, rules)) {
+    // A cycle has no begin: the inhibition that stands last in the file closes it.
+    const lines = cycle.map(({ place }) => place?.line ?? 0);
+    const last = lines.indexOf(Math.max(...lines));
+    const ordered = [...cycle.slice(last + 1), ...cycle.slice(0, last + 1)].map(({ place }) => place?.line);
+    const links = ordered.map((line, index) => {
+      const next = ordered[(index + 1) % ordered.length];
+      return `an alert that line ${line} inhibits can inhibit others by line ${next}`;
+    });
+    const message = `inhibit: a cycle: ${links.join(', ')}. If all of them fire, each would keep the next one silent. Expected matchers by which no alert is inhibited by what it inhibits`;
+    problems.addAt(cycle[last]?.place, message);
   }
-}
-
-/** A circle has no begin: the inhibition that stands last in the file closes it. */
-function fromFirst(cycle: InhibitionCycle): InhibitionCycle {
-  const lines = cycle.map(({ by }) => by.place?.line ?? 0);
-  const last = lines.indexOf(Math.max(...lines));
-  return [...cycle.slice(last + 1), ...cycle.slice(0, last + 1)];
 }

@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 /** Rules that are the work of people; a thousand of them take a second an evaluation for 10,000 workers. */
 export const MAX_RULES = 1_000;
 const MAX_RECEIVERS = 200;
-const MAX_INHIBITIONS = 500;
+const MAX_INHIBITIONS = 200;
 const MAX_MUTE_TIMES = 200;
 /** Of one rule: Alertmanager and others show them all. */
 const MAX_LABELS = 32;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inhibitionCycles } from '../../../src/alerts/notify/inhibition-cycles.ts';
+import { inhibitionCycles } from '../../../src/alerts/rules/inhibition-cycles.ts';
 import type { Inhibition, Rule } from '../../../src/alerts/rules/rule.ts';
 import { inhibitionOf } from '../../support/notify-rules.ts';
 
