@@ -104,45 +104,58 @@ function byName<T extends z.ZodType>(value: T, what: string, example: string, ma
     });
 }
 
-export const ruleSchema = z.strictObject({
-  alert: line('the name of the alert, such as Hot').describe('Name of the rule; unique. It is the label `alertname`.'),
-  for_each: z
-    .enum(FOR_EACH, { error: 'expected worker, group or cluster' })
-    .default('worker')
-    .describe('What the condition is evaluated for.'),
-  when: expression().describe('Condition in CEL.'),
-  clear_when: expression()
-    .optional()
-    .describe('If set, a firing alert is over when this condition holds, instead of when `when` no longer does.'),
-  for: duration().default(0).describe('How long the condition must hold before the alert fires.'),
-  keep_firing_for: duration().default(0).describe('How long it keeps firing after the condition ended.'),
-  no_data_after: duration(1_000)
-    .optional()
-    .describe('How long an alert without values keeps firing. Default: RETENTION.'),
-  severity: z
-    .string({ error: `expected ${SEVERITY}` })
-    .regex(/^[A-Za-z0-9_.-]{1,64}$/, { error: `expected ${SEVERITY}` })
-    .default('warning')
-    .describe('Label `severity`; routes and receivers use it.'),
-  labels: byName(labelValue, 'labels', '{ team: render }', MAX_LABELS, OWN_LABELS)
-    .default({})
-    .describe('Further labels of the alert. They are a part of its identity and take no templates.'),
-  annotations: byName(
-    z.string({ error: 'expected a text, in quotation marks if it begins with {{' }).max(MAX_TEMPLATE_LENGTH, {
-      error: `expected at most ${MAX_TEMPLATE_LENGTH} characters`,
-    }),
-    'annotations',
-    '{ summary: "{{ worker_id }} is hot" }',
-    MAX_ANNOTATIONS,
-    OWN_ANNOTATIONS,
-  )
-    .default({})
-    .describe('Texts for people, with expressions in {{ … }}.'),
-  runbook_url: line('a URL such as https://example.org/runbooks/hot', 2_000)
-    .regex(/^https?:\/\/[^\s]+$/i, { error: 'expected a URL such as https://example.org/runbooks/hot' })
-    .optional()
-    .describe('Where people read what to do.'),
-});
+/** For objects with fixed fields. @param example completes "expected fields such as …" */
+function expecting(example: string) {
+  return {
+    error: ({ code }: { readonly code?: string | undefined }) =>
+      code === 'invalid_type' ? `expected fields such as ${example}` : undefined,
+  };
+}
+
+export const ruleSchema = z.strictObject(
+  {
+    alert: line('the name of the alert, such as Hot').describe(
+      'Name of the rule; unique. It is the label `alertname`.',
+    ),
+    for_each: z
+      .enum(FOR_EACH, { error: 'expected worker, group or cluster' })
+      .default('worker')
+      .describe('What the condition is evaluated for.'),
+    when: expression().describe('Condition in CEL.'),
+    clear_when: expression()
+      .optional()
+      .describe('If set, a firing alert is over when this condition holds, instead of when `when` no longer does.'),
+    for: duration().default(0).describe('How long the condition must hold before the alert fires.'),
+    keep_firing_for: duration().default(0).describe('How long it keeps firing after the condition ended.'),
+    no_data_after: duration(1_000)
+      .optional()
+      .describe('How long an alert without values keeps firing. Default: RETENTION.'),
+    severity: z
+      .string({ error: `expected ${SEVERITY}` })
+      .regex(/^[A-Za-z0-9_.-]{1,64}$/, { error: `expected ${SEVERITY}` })
+      .default('warning')
+      .describe('Label `severity`; routes and receivers use it.'),
+    labels: byName(labelValue, 'labels', '{ team: render }', MAX_LABELS, OWN_LABELS)
+      .default({})
+      .describe('Further labels of the alert. They are a part of its identity and take no templates.'),
+    annotations: byName(
+      z.string({ error: 'expected a text, in quotation marks if it begins with {{' }).max(MAX_TEMPLATE_LENGTH, {
+        error: `expected at most ${MAX_TEMPLATE_LENGTH} characters`,
+      }),
+      'annotations',
+      '{ summary: "{{ worker_id }} is hot" }',
+      MAX_ANNOTATIONS,
+      OWN_ANNOTATIONS,
+    )
+      .default({})
+      .describe('Texts for people, with expressions in {{ … }}.'),
+    runbook_url: line('a URL such as https://example.org/runbooks/hot', 2_000)
+      .regex(/^https?:\/\/[^\s]+$/i, { error: 'expected a URL such as https://example.org/runbooks/hot' })
+      .optional()
+      .describe('Where people read what to do.'),
+  },
+  expecting('{ alert: Hot, when: "cpu_usage > 90" }'),
+);
 export type RuleFields = z.output<typeof ruleSchema>;
 
 const matchers = z
@@ -156,44 +169,52 @@ export type MatchFields = z.output<typeof matchers>;
 const LABEL_NAMES = 'names of labels';
 const label = line('the name of a label, such as alertname');
 
-export const routeSchema = z.strictObject({
-  receiver: line('the name of a receiver').optional().describe('Default: that of the route around it.'),
-  group_by: listOf(label, LABEL_NAMES, 32)
-    .optional()
-    .describe('Alerts with equal values of these labels are sent together; ["..."]: all labels. Default: [alertname].'),
-  group_wait: duration(0, DAY_MS).optional().describe('Wait for further alerts of a new group. Default: 2s.'),
-  group_interval: duration(1_000, DAY_MS)
-    .optional()
-    .describe('Least time between two notifications of a group. Default: 5s.'),
-  repeat_interval: duration(1_000)
-    .optional()
-    .describe('After this time, a group that still fires is sent again. Default: 4h.'),
-  match: matchers.optional().describe('Which alerts take this route; all of it must match. Not in the first route.'),
-  matchers: matchers.optional().describe('The same as `match`, as in Alertmanager.'),
-  mute_times: listOf(line('the name of a mute time'), 'names of mute times', 32)
-    .optional()
-    .describe('Nothing is sent during these.'),
-  continue: z
-    .boolean({ error: 'expected true or false' })
-    .optional()
-    .describe('Go on with the next route after this one.'),
-  get routes() {
-    return z
-      .array(routeSchema, { error: 'expected a list of routes' })
-      .max(MAX_ROUTES, { error: `expected at most ${MAX_ROUTES} routes` })
+export const routeSchema = z.strictObject(
+  {
+    receiver: line('the name of a receiver').optional().describe('Default: that of the route around it.'),
+    group_by: listOf(label, LABEL_NAMES, 32)
       .optional()
-      .describe('Tried in order; the first one that matches takes the alert.');
+      .describe(
+        'Alerts with equal values of these labels are sent together; ["..."]: all labels. Default: [alertname].',
+      ),
+    group_wait: duration(0, DAY_MS).optional().describe('Wait for further alerts of a new group. Default: 2s.'),
+    group_interval: duration(1_000, DAY_MS)
+      .optional()
+      .describe('Least time between two notifications of a group. Default: 5s.'),
+    repeat_interval: duration(1_000)
+      .optional()
+      .describe('After this time, a group that still fires is sent again. Default: 4h.'),
+    match: matchers.optional().describe('Which alerts take this route; all of it must match. Not in the first route.'),
+    matchers: matchers.optional().describe('The same as `match`, as in Alertmanager.'),
+    mute_times: listOf(line('the name of a mute time'), 'names of mute times', 32)
+      .optional()
+      .describe('Nothing is sent during these.'),
+    continue: z
+      .boolean({ error: 'expected true or false' })
+      .optional()
+      .describe('Go on with the next route after this one.'),
+    get routes() {
+      return z
+        .array(routeSchema, { error: 'expected a list of routes' })
+        .max(MAX_ROUTES, { error: `expected at most ${MAX_ROUTES} routes` })
+        .optional()
+        .describe('Tried in order; the first one that matches takes the alert.');
+    },
   },
-});
+  expecting('{ receiver: hook }'),
+);
 export type RouteFields = z.output<typeof routeSchema>;
 
-export const inhibitionSchema = z.strictObject({
-  source: matchers.optional().describe('While an alert that matches this fires …'),
-  target: matchers.optional().describe('… those that match this are not sent …'),
-  equal: listOf(label, LABEL_NAMES, 32).default([]).describe('… if the values of these labels are equal.'),
-  source_matchers: matchers.optional().describe('The same as `source`, as in Alertmanager.'),
-  target_matchers: matchers.optional().describe('The same as `target`, as in Alertmanager.'),
-});
+export const inhibitionSchema = z.strictObject(
+  {
+    source: matchers.optional().describe('While an alert that matches this fires …'),
+    target: matchers.optional().describe('… those that match this are not sent …'),
+    equal: listOf(label, LABEL_NAMES, 32).default([]).describe('… if the values of these labels are equal.'),
+    source_matchers: matchers.optional().describe('The same as `source`, as in Alertmanager.'),
+    target_matchers: matchers.optional().describe('The same as `target`, as in Alertmanager.'),
+  },
+  expecting('{ source: { severity: page }, target: { severity: warning }, equal: [worker] }'),
+);
 
 /** A day, or two with a colon between them. */
 const RANGES = {
@@ -229,24 +250,30 @@ function ranges(name: keyof typeof RANGES) {
   );
 }
 
-export const muteTimeSchema = z.strictObject({
-  name: line('the name of the mute time, such as nights'),
-  time_zone: line('a time zone such as Europe/Berlin').optional().describe('Default: TIME_ZONE.'),
-  intervals: z
-    .array(
-      z.strictObject({
-        times: ranges('times').optional(),
-        weekdays: ranges('weekdays').optional(),
-        days_of_month: ranges('days_of_month').optional(),
-        months: ranges('months').optional(),
-        years: ranges('years').optional(),
-      }),
-      { error: 'expected a list such as [{ times: "22:00-24:00", weekdays: "monday:friday" }]' },
-    )
-    .min(1, { error: 'expected at least one interval' })
-    .max(100, { error: 'expected at most 100 intervals' })
-    .describe('Muted if one of them holds, which it does if each of its fields does.'),
-});
+export const muteTimeSchema = z.strictObject(
+  {
+    name: line('the name of the mute time, such as nights'),
+    time_zone: line('a time zone such as Europe/Berlin').optional().describe('Default: TIME_ZONE.'),
+    intervals: z
+      .array(
+        z.strictObject(
+          {
+            times: ranges('times').optional(),
+            weekdays: ranges('weekdays').optional(),
+            days_of_month: ranges('days_of_month').optional(),
+            months: ranges('months').optional(),
+            years: ranges('years').optional(),
+          },
+          '{ times: "22:00-24:00" }',
+        ),
+        { error: 'expected a list such as [{ times: "22:00-24:00", weekdays: "monday:friday" }]' },
+      )
+      .min(1, { error: 'expected at least one interval' })
+      .max(100, { error: 'expected at most 100 intervals' })
+      .describe('Muted if one of them holds, which it does if each of its fields does.'),
+  },
+  expecting('{ name: nights, intervals: [{ times: "22:00-24:00" }] }'),
+);
 export type MuteTimeFields = z.output<typeof muteTimeSchema>;
 
 /** Lists of a rule file: what the items are, and how many there may be. */
@@ -265,16 +292,19 @@ function items(name: keyof typeof LISTS) {
     .transform((list) => list ?? []);
 }
 
-export const fileSchema = z.strictObject({
-  evaluation_interval: duration(MIN_INTERVAL_MS, MAX_INTERVAL_MS)
-    .default(5_000)
-    .describe('How often rules are evaluated. A `for` that ends earlier is evaluated when it ends.'),
-  receivers: items('receivers'),
-  route: z.unknown().optional(),
-  inhibit: items('inhibit'),
-  mute_times: items('mute_times'),
-  disable: listOf(line('the name of a shipped rule'), 'names of shipped rules', 100)
-    .nullish()
-    .transform((list) => list ?? []),
-  rules: items('rules'),
-});
+export const fileSchema = z.strictObject(
+  {
+    evaluation_interval: duration(MIN_INTERVAL_MS, MAX_INTERVAL_MS)
+      .default(5_000)
+      .describe('How often rules are evaluated. A `for` that ends earlier is evaluated when it ends.'),
+    receivers: items('receivers'),
+    route: z.unknown().optional(),
+    inhibit: items('inhibit'),
+    mute_times: items('mute_times'),
+    disable: listOf(line('the name of a shipped rule'), 'names of shipped rules', 100)
+      .nullish()
+      .transform((list) => list ?? []),
+    rules: items('rules'),
+  },
+  expecting('receivers, route and rules'),
+);
