@@ -2,6 +2,7 @@
 
 import { SampleFlag } from '../model/sample-flags.ts';
 import type { SampleColumns } from '../store/sample-columns.ts';
+import { anomalyColumns } from './anomaly-columns.ts';
 import type { MetricKey, SampleRun } from './samples.ts';
 
 /**
@@ -22,6 +23,8 @@ export function sampleRunOf(workerId: string, columns: SampleColumns, numbersFro
   ]);
   const others: readonly (readonly [MetricKey, Float64Array])[] = [
     ['gpu_usage', gpuUsage],
+    ['anomaly_score', columns.anomalyScore.slice(0, count)],
+    ...anomalyColumns(columns),
     ...columns.metricKeys.map((key, index) => [key, (columns.metrics[index] as Float64Array).slice(0, count)] as const),
   ];
   for (const [key, values] of others) if (hasValues(values)) byKey.set(key, values);

@@ -5,12 +5,15 @@
 
 /**
  * A metric's key: one of {@link BASE_METRICS}; `metrics.<name>` of a custom metric; `gpus.<index>.<field>` of a device, such as
- * `gpus.0.utilization_percent`.
+ * `gpus.0.utilization_percent`. Of samples that are anomalies also `anomaly.<reason>.<metric>` and `anomaly.usual.<metric>`, see
+ * anomaly-columns.ts.
  */
 export type MetricKey = string;
 
-/** Kept of every heartbeat. Usages are percentages. */
-export const BASE_METRICS = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage', 'running_tasks'] as const;
+/** Asked for where a question names none. Usages are percentages. */
+export const USUAL_METRICS = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage', 'running_tasks'] as const;
+/** Kept of every heartbeat. `anomaly_score` is from 0 to 1. */
+export const BASE_METRICS = [...USUAL_METRICS, 'anomaly_score'] as const;
 
 /** Consecutive samples of one worker from one run of the master. Element n of each column belongs to the same sample. */
 export interface SampleRun {

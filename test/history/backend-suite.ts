@@ -257,6 +257,9 @@ export function backendSuite<Place extends DatabasePlace>(
         'metrics.noise': [Math.PI, 1e-300, -1.7976931348623157e308, 0.1 + 0.2],
         'metrics.Ünï → code "quoted" \\': [1, Number.NaN, Number.NaN, 4],
         'gpus.1.memory_used_bytes': [85_899_345_920, 1, 2, 3],
+        anomaly_score: [0, 0.01, 0.5, 1],
+        'anomaly.above.memory_usage': [Number.NaN, Number.NaN, 3.9, 409.5],
+        'anomaly.usual.metrics.depth of "queue"': [Number.NaN, Number.NaN, 41.2, Number.NaN],
       };
       const samples = sampleRun({
         count: 4,
@@ -332,8 +335,11 @@ export function backendSuite<Place extends DatabasePlace>(
           count,
           fromMs,
           stepMs: 7000,
-          keys: ['cpu_usage', 'metrics.a'],
-          value: (index, key) => (key === 'metrics.a' && index % 3 === 0 ? Number.NaN : (index * 37) % 1000),
+          keys: ['cpu_usage', 'metrics.a', 'anomaly_score', 'anomaly.above.cpu_usage'],
+          value: (index, key) =>
+            (key === 'metrics.a' || key === 'anomaly.above.cpu_usage') && index % 3 === 0
+              ? Number.NaN
+              : (index * 37) % 1000,
         });
         first += count;
         await write({ samples: [samples] });

@@ -1,23 +1,26 @@
 /**
  * Where a metric stands in a row: base metrics have columns, custom ones are members of `metrics` by their name, values of devices
- * members of `gpus` by index and field.
+ * members of `gpus` by index and field, reasons of anomalies members of `anomaly` by reason and metric.
  */
 import { BASE_METRICS, type MetricKey } from '../samples.ts';
 
 export type MetricPlace =
   | { readonly column: (typeof BASE_METRICS)[number] }
-  | { readonly column: 'metrics' | 'gpus'; readonly member: string };
+  | { readonly column: ObjectColumn; readonly member: string };
 
-const PREFIXES = { metrics: 'metrics.', gpus: 'gpus.' } as const;
+const PREFIXES = { metrics: 'metrics.', gpus: 'gpus.', anomaly: 'anomaly.' } as const;
+/** Columns of JSON, whose members are metrics. */
+export const OBJECT_COLUMNS = ['metrics', 'gpus', 'anomaly'] as const;
+export type ObjectColumn = (typeof OBJECT_COLUMNS)[number];
 
 export function placeOf(key: MetricKey): MetricPlace {
   const base = BASE_METRICS.find((metric) => metric === key);
   if (base !== undefined) return { column: base };
-  const column = key.startsWith(PREFIXES.gpus) ? 'gpus' : 'metrics';
+  const column = OBJECT_COLUMNS.find((name) => key.startsWith(PREFIXES[name])) ?? 'metrics';
   return { column, member: key.slice(PREFIXES[column].length) };
 }
 
-export function keyOf(column: 'metrics' | 'gpus', member: string): MetricKey {
+export function keyOf(column: ObjectColumn, member: string): MetricKey {
   return PREFIXES[column] + member;
 }
 

@@ -8,7 +8,7 @@
  */
 
 import { HistoryError } from '../history-error.ts';
-import { BASE_METRICS, type RollupTier, TIERS } from '../samples.ts';
+import { type RollupTier, TIERS } from '../samples.ts';
 import type { Connection } from './connection.ts';
 import { DOWNTIMES } from './gaps.ts';
 import { TABLES } from './tables.ts';
@@ -19,7 +19,10 @@ const MIGRATION_LOCK = 0x50554c53;
 export type Storage = 'partitions' | 'hypertables';
 
 /** In order; the first is version 1. */
-const MIGRATIONS: readonly ((storage: Storage) => string)[] = [firstTables, viewOfGaps, eventsOfAlerts];
+const MIGRATIONS: readonly ((storage: Storage) => string)[] = [firstTables, viewOfGaps, eventsOfAlerts, anomalies];
+
+/** Those of version 1. */
+const FIRST_METRICS = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage', 'running_tasks'];
 
 /** Brings the tables up to this program's version. @throws HistoryError `newer`, `refused` and others */
 export async function migrate(connection: Connection): Promise<void> {
@@ -124,7 +127,7 @@ function firstTables(storage: Storage): string {
     `CREATE TABLE pulselane.samples (
       worker text COLLATE "C" NOT NULL,
       at timestamptz NOT NULL,
-      ${BASE_METRICS.map((metric) => `${metric} double precision`).join(', ')},
+      ${FIRST_METRICS.map((metric) => `${metric} double precision`).join(', ')},
       flags smallint NOT NULL,
       run int NOT NULL,
       number bigint NOT NULL,
@@ -220,9 +223,32 @@ function viewOfGaps(): string {
   ].join(';\n');
 }
 
+/** How unusual each sample is, and why: `anomaly` by reason and metric. */
+function anomalies(): string {
+  const rollup = [
+    ...['min', 'max', 'sum', 'last'].map((what) => `anomaly_score_${what} double precision`),
+    'anomaly_score_count int NOT NULL DEFAULT 0',
+    'anomaly jsonb',
+  ];
+  const added = (columns: readonly string[]) => columns.map((column) => `ADD COLUMN ${column}`).join(', ');
+  return [
+    ...[TABLES.raw.name, 'pulselane.late_samples'].map(
+      (table) => `ALTER TABLE ${table} ${added(['anomaly_score double precision', 'anomaly jsonb'])}`,
+    ),
+    ...(['1m', '1h'] as const).map((tier) => `ALTER TABLE ${TABLES[tier].name} ${added(rollup)}`),
+    `CREATE OR REPLACE VIEW pulselane.latest AS
+      SELECT sample.* FROM pulselane.workers AS known CROSS JOIN LATERAL (
+        SELECT * FROM pulselane.samples AS newest WHERE newest.worker = known.worker
+        AND newest.at BETWEEN known.last_at - interval '1 ms' AND known.last_at + interval '1 ms'
+        ORDER BY newest.run DESC, newest.number DESC LIMIT 1) AS sample`,
+    `COMMENT ON COLUMN pulselane.samples.anomaly_score IS '0 to 1: how unusual the sample is for its worker; from 0.5 on an anomaly.'`,
+    `COMMENT ON COLUMN pulselane.samples.anomaly IS 'Of anomalies: {"<reason>.<metric>": times the usual spread, "usual.<metric>": what is usual}.'`,
+  ].join(';\n');
+}
+
 function rollupTable(tier: RollupTier, partitioned: string): string[] {
   const { name } = TABLES[tier];
-  const columns = BASE_METRICS.flatMap((metric) => [
+  const columns = FIRST_METRICS.flatMap((metric) => [
     ...['min', 'max', 'sum', 'last'].map((what) => `${metric}_${what} double precision`),
     `${metric}_count int NOT NULL`,
   ]);

@@ -2,7 +2,7 @@
 
 import pg from 'pg';
 import { BASE_METRICS, type MetricKey, type Tier } from '../samples.ts';
-import { keyOf, placeOf, storable } from './metric-columns.ts';
+import { keyOf, OBJECT_COLUMNS, type ObjectColumn, placeOf, storable } from './metric-columns.ts';
 
 /** What a bucket keeps of a metric, in this order. */
 export const BUCKET_VALUES = ['min', 'max', 'sum', 'last', 'count'] as const;
@@ -13,13 +13,13 @@ export interface ReadColumns {
   /** Keys with a column for each of their values. */
   readonly keys: readonly MetricKey[];
   /** Columns of JSON whose members are keys, behind those; none if the keys are named. */
-  readonly objects: readonly ('metrics' | 'gpus')[];
+  readonly objects: readonly ObjectColumn[];
 }
 
 /** @param keys undefined: all */
 export function readColumns(keys: readonly MetricKey[] | undefined, tier: Tier): ReadColumns {
   const named = [...new Set(keys ?? BASE_METRICS)];
-  const objects = keys === undefined ? (['metrics', 'gpus'] as const) : [];
+  const objects = keys === undefined ? OBJECT_COLUMNS : [];
   const expressions = [...named.flatMap((key) => expressionsOf(key, tier)), ...objects];
   return { sql: expressions.map((expression) => `, ${expression}`).join(''), keys: named, objects };
 }
@@ -35,7 +35,7 @@ function expressionsOf(key: MetricKey, tier: Tier): string[] {
 }
 
 /** Members of an object as keys and their values. */
-export function membersOf<T>(column: 'metrics' | 'gpus', text: string | null | undefined): [MetricKey, T][] {
+export function membersOf<T>(column: ObjectColumn, text: string | null | undefined): [MetricKey, T][] {
   if (text === null || text === undefined) return [];
   return Object.entries(JSON.parse(text) as Record<string, T>).map(([member, value]) => [keyOf(column, member), value]);
 }

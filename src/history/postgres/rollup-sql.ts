@@ -6,7 +6,7 @@
  */
 import pg from 'pg';
 import { BASE_METRICS, type MetricKey, type RollupTier } from '../samples.ts';
-import { placeOf, storable } from './metric-columns.ts';
+import { OBJECT_COLUMNS, placeOf, storable } from './metric-columns.ts';
 import { TABLES } from './tables.ts';
 
 const STEPS: Readonly<Record<RollupTier, string>> = { '1m': '1 minute', '1h': '1 hour' };
@@ -17,7 +17,7 @@ const MAX_DOUBLE = '1.7976931348623157e308';
 const BASE_COLUMNS = BASE_METRICS.flatMap((metric) =>
   ['min', 'max', 'sum', 'last', 'count'].map((what) => `${metric}_${what}`),
 );
-const BUCKET_COLUMNS = ['worker', 'start', 'samples', ...BASE_COLUMNS, 'metrics', 'gpus'];
+const BUCKET_COLUMNS = ['worker', 'start', 'samples', ...BASE_COLUMNS, ...OBJECT_COLUMNS];
 
 /**
  * Buckets with the columns of a rollup table, as far as these metrics need them.
@@ -27,14 +27,20 @@ const BUCKET_COLUMNS = ['worker', 'start', 'samples', ...BASE_COLUMNS, 'metrics'
 export function bucketsOf(samples: string, tier: RollupTier, keys?: readonly MetricKey[]): string {
   const base = BASE_METRICS.filter((metric) => keys === undefined || keys.includes(metric));
   const members = keys === undefined ? ALL_MEMBERS : membersOf(keys);
-  const read = ['run::float8 AS run', 'number::float8 AS number', ...base, ...(members === undefined ? [] : OBJECTS)];
+  const read = [
+    'run::float8 AS run',
+    'number::float8 AS number',
+    ...base,
+    ...(members === undefined ? [] : OBJECT_COLUMNS),
+  ];
   const source = `source AS MATERIALIZED (
       SELECT worker, date_bin('${STEPS[tier]}', at, to_timestamp(0)) AS start, ${read.join(', ')} FROM ${samples})`;
   const bases = `base AS (
       SELECT ${['worker, start, count(*)::int AS samples', ...base.map(baseAggregates)].join(', ')}
       FROM source GROUP BY worker, start)`;
   if (members === undefined) {
-    return `WITH ${source}, ${bases} SELECT base.*, NULL::jsonb AS metrics, NULL::jsonb AS gpus FROM base`;
+    const none = OBJECT_COLUMNS.map((column) => `NULL::jsonb AS ${column}`).join(', ');
+    return `WITH ${source}, ${bases} SELECT base.*, ${none} FROM base`;
   }
   return `
     WITH ${source}, ${bases},
@@ -47,15 +53,18 @@ export function bucketsOf(samples: string, tier: RollupTier, keys?: readonly Met
         FROM source CROSS JOIN LATERAL (${members}) AS single (kind, name, value)
         WHERE value IS NOT NULL GROUP BY worker, start, kind, name) AS named
       GROUP BY worker, start, kind)
-    SELECT base.*, metric.members AS metrics, gpu.members AS gpus FROM base
-    LEFT JOIN member AS metric ON (metric.worker, metric.start, metric.kind) = (base.worker, base.start, 'metrics')
-    LEFT JOIN member AS gpu ON (gpu.worker, gpu.start, gpu.kind) = (base.worker, base.start, 'gpus')`;
+    SELECT base.*, ${OBJECT_COLUMNS.map((column) => `of_${column}.members AS ${column}`).join(', ')} FROM base
+    ${OBJECT_COLUMNS.map(joinOf).join(' ')}`;
 }
 
-const OBJECTS = ['metrics', 'gpus'];
-const ALL_MEMBERS = OBJECTS.map((kind) => `SELECT '${kind}', key, value::float8 FROM jsonb_each_text(${kind})`).join(
-  ' UNION ALL ',
-);
+function joinOf(column: string): string {
+  const of = `of_${column}`;
+  return `LEFT JOIN member AS ${of} ON (${of}.worker, ${of}.start, ${of}.kind) = (base.worker, base.start, '${column}')`;
+}
+
+const ALL_MEMBERS = OBJECT_COLUMNS.map(
+  (kind) => `SELECT '${kind}', key, value::float8 FROM jsonb_each_text(${kind})`,
+).join(' UNION ALL ');
 
 /** Undefined: none of the metrics is a member of an object. */
 function membersOf(keys: readonly MetricKey[]): string | undefined {

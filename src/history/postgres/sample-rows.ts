@@ -8,11 +8,11 @@
  * as the same number.
  */
 import { BASE_METRICS, type MetricKey, type SampleRun } from '../samples.ts';
-import { placeOf, storable } from './metric-columns.ts';
+import { OBJECT_COLUMNS, type ObjectColumn, placeOf, storable } from './metric-columns.ts';
 
-export const COPY_COLUMNS = `worker, at, ${BASE_METRICS.join(', ')}, flags, run, number, metrics, gpus`;
+export const COPY_COLUMNS = `worker, at, ${BASE_METRICS.join(', ')}, flags, run, number, ${OBJECT_COLUMNS.join(', ')}`;
 
-const FIELDS = 2 + BASE_METRICS.length + 5;
+const FIELDS = 2 + BASE_METRICS.length + 3 + OBJECT_COLUMNS.length;
 const HEAD = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** Of a row, without the texts. */
 const ROW_BYTES = 2 + FIELDS * 4 + 8 + BASE_METRICS.length * 8 + 2 + 4 + 8;
@@ -39,18 +39,17 @@ export class SampleRows {
   add(samples: SampleRun, run: number, isWanted: (atMs: number) => boolean): void {
     const worker = Buffer.from(storable(samples.workerId));
     const base = BASE_METRICS.map((metric) => samples.columns.get(metric));
-    const metrics: Member[] = [];
-    const gpus: Member[] = [];
+    const objects: Readonly<Record<ObjectColumn, Member[]>> = { metrics: [], gpus: [], anomaly: [] };
     for (const [key, values] of samples.columns) {
       const { column, name } = this.#memberOf(key);
-      if (name !== undefined) (column === 'metrics' ? metrics : gpus).push({ name, values });
+      if (name !== undefined) objects[column as ObjectColumn].push({ name, values });
     }
     for (const [index, atMs] of samples.at.entries()) {
       if (!isWanted(atMs)) continue;
-      const metricsText = textOf(metrics, index);
-      const gpusText = textOf(gpus, index);
+      const texts = OBJECT_COLUMNS.map((column) => textOf(objects[column], index));
+      const units = texts.reduce((sum, { length }) => sum + length, 0);
       // A character of a string takes at most three bytes.
-      this.#reserve(ROW_BYTES + worker.length + 2 + 3 * (metricsText.length + gpusText.length));
+      this.#reserve(ROW_BYTES + worker.length + texts.length + 3 * units);
       this.#int16(FIELDS);
       this.#bytes(worker);
       this.#int32(8);
@@ -62,8 +61,7 @@ export class SampleRows {
       this.#int32(run);
       this.#int32(8);
       this.#int64(samples.first + index);
-      this.#jsonb(metricsText);
-      this.#jsonb(gpusText);
+      for (const text of texts) this.#jsonb(text);
       this.#count++;
     }
   }

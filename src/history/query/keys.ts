@@ -1,5 +1,5 @@
 /** The names of metrics in requests. */
-import { BASE_METRICS, type MetricKey } from '../samples.ts';
+import { BASE_METRICS, type MetricKey, USUAL_METRICS } from '../samples.ts';
 import { QueryProblem } from './problem.ts';
 
 const CUSTOM_PREFIX = 'metrics.';
@@ -10,7 +10,7 @@ const MAX_NAMES_SHOWN = 100;
 
 /**
  * The keys of the metrics that were asked for, each once: a key, the bare name of a custom metric, or several of either,
- * separated by commas. Nothing: the base metrics.
+ * separated by commas. Nothing: the usual metrics.
  * @param others that exist besides the base ones
  * @throws QueryProblem that lists what exists
  */
@@ -25,7 +25,7 @@ export function keysOf(
   };
   // The name of a custom metric may contain a comma.
   const names = asked.flatMap((text) => (keyOf(text) === undefined ? text.split(',') : [text]));
-  if (names.length === 0) return BASE_METRICS;
+  if (names.length === 0) return USUAL_METRICS;
   const keys = names.map((name) => {
     // The name of a custom metric may begin or end with a blank.
     const key = keyOf(name) ?? keyOf(name.trim());

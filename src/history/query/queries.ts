@@ -39,7 +39,7 @@ const LONGEST_INTERVAL_MS = 60_000;
 
 export interface WorkerQuery {
   readonly workerId: string;
-  /** None: the base metrics; `all`: all that are kept of the worker. */
+  /** None: the usual metrics; `all`: all that are kept of the worker. */
   readonly metrics: readonly string[];
   readonly range: TimeRange;
   readonly wish: StepWish;

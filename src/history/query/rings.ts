@@ -3,6 +3,7 @@
 import { SampleFlag } from '../../model/sample-flags.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
 import { SampleColumns, USAGE_KEYS } from '../../store/sample-columns.ts';
+import { anomalyColumns, isAnomalyKey } from '../anomaly-columns.ts';
 import type { MetricKey } from '../samples.ts';
 
 /** Samples of one worker. Valid until the next reading. */
@@ -33,7 +34,8 @@ export class Rings {
    * @returns undefined if the worker is not there
    */
   read(workerId: string, keys: readonly MetricKey[], from?: number): RingSamples | undefined {
-    this.#columns.usages = new Set(USAGE_KEYS.filter((key) => keys.includes(key)));
+    const scores = keys.some(isAnomalyKey) ? (['anomaly_score'] as const) : [];
+    this.#columns.usages = new Set([...USAGE_KEYS.filter((key) => keys.includes(key)), ...scores]);
     const entry = this.#directory.get(workerId);
     if (entry === undefined) return undefined;
     return readWhileThere(this.#directory.board, entry, () => this.#copied(entry, from));
@@ -75,9 +77,11 @@ function columnOf(columns: SampleColumns, key: MetricKey): Float64Array | undefi
       return columns.gpuUsage;
     case 'running_tasks':
       return columns.runningTasks;
+    case 'anomaly_score':
+      return columns.anomalyScore;
     default: {
       const index = columns.metricKeys.indexOf(key);
-      return index < 0 ? undefined : columns.metrics[index];
+      return index < 0 ? anomalyColumns(columns).get(key) : columns.metrics[index];
     }
   }
 }

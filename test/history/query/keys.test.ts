@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { areBase, keysOf, keysOrAll } from '../../../src/history/query/keys.ts';
-import { BASE_METRICS } from '../../../src/history/samples.ts';
+import { BASE_METRICS, USUAL_METRICS } from '../../../src/history/samples.ts';
 
 const OTHERS = new Set(['cpu_usage', 'metrics.fps', 'metrics.a,b', 'metrics.cpu_usage', 'gpus.0.power_watts']);
 
 test.each([
-  [[], BASE_METRICS],
+  [[], USUAL_METRICS],
   [['cpu_usage'], ['cpu_usage']],
   [['fps'], ['metrics.fps']],
   [['metrics.fps', 'fps'], ['metrics.fps']],
@@ -24,11 +24,11 @@ test.each([
 test('an unknown metric is refused with those that exist, each once', () => {
   expect(() => keysOf(['cpu'], OTHERS, 'metric')).toThrow(
     'unknown metric "cpu"; expected one of cpu_usage, memory_usage, storage_usage, gpu_usage, running_tasks, ' +
-      'gpus.0.power_watts, metrics.a,b, metrics.cpu_usage, metrics.fps',
+      'anomaly_score, gpus.0.power_watts, metrics.a,b, metrics.cpu_usage, metrics.fps',
   );
   expect(() => keysOf([''], OTHERS, 'metric')).toThrow('unknown metric ""');
   const many = new Set(Array.from({ length: 200 }, (_, n) => `metrics.m${n}`));
-  expect(() => keysOf(['x'], many, 'metric')).toThrow(/and 105 more$/);
+  expect(() => keysOf(['x'], many, 'metric')).toThrow(/and 106 more$/);
 });
 
 test('the name of a custom metric may begin or end with a blank', () => {
