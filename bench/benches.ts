@@ -1,4 +1,6 @@
 /** Every bench, in the order of running and printing. */
+import { alertEvaluation } from './alerts/evaluation.ts';
+import { alertsLoad } from './alerts/load.ts';
 import { asItComes } from './flow/as-it-comes.ts';
 import { bigReads } from './flow/big-reads.ts';
 import { faults } from './flow/faults.ts';
@@ -73,4 +75,6 @@ export const BENCHES: readonly Bench[] = [
   historyGrowth,
   historyExport,
   remoteWrite,
+  alertEvaluation,
+  alertsLoad,
 ];

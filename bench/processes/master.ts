@@ -41,6 +41,7 @@ const calls = {
   comeAndGo,
   reportOnce,
   samplesWritten,
+  report,
 };
 export type MasterCalls = typeof calls;
 
@@ -321,6 +322,13 @@ function threadCpuMs(name: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** One heartbeat with this usage. @returns when it was handed over, by the monotonic clock */
+function report(workerId: string, cpuUsage: number): number {
+  const atMs = monotonicMs();
+  running().processHeartbeat({ workerId, cpuUsage });
+  return atMs;
 }
 
 /** One heartbeat of each, with five custom metrics; resolves when all are readable. */

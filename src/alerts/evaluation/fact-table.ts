@@ -6,7 +6,8 @@ import type { FactColumns, FactRef } from '../expression/facts.ts';
 import { keyOf } from '../expression/facts.ts';
 
 const FIRST_ROOM = 64;
-const MISSING_FLAG = 2;
+/** Of a flag that the subject lacks. */
+export const MISSING_FLAG = 2;
 
 /** Computes a column of numbers for all rows. */
 export type Compute = (out: Float64Array, rows: number) => void;

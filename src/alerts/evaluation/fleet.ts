@@ -8,6 +8,9 @@ export function sendsValues(state: string | undefined): boolean {
   return state === 'active' || state === 'suspect' || state === 'leaving';
 }
 
+/** Key of the flag that is a worker's `is_active`. If it is not set, the state tells. */
+export const IS_ACTIVE = 'is_active';
+
 /** One moment, by both clocks. */
 export interface EvaluationTime {
   readonly unixMs: number;

@@ -2,8 +2,8 @@
 import type { AggregateCall } from '../expression/checked.ts';
 import { type FactRef, keyOf } from '../expression/facts.ts';
 import { NAMES } from '../expression/names.ts';
-import { FactTable } from './fact-table.ts';
-import type { Fleet } from './fleet.ts';
+import { FactTable, MISSING_FLAG } from './fact-table.ts';
+import { type Fleet, IS_ACTIVE, sendsValues } from './fleet.ts';
 
 /** No group: the row has no worker. */
 const NONE = -1;
@@ -19,10 +19,9 @@ export class GroupFacts {
     this.#fleet = fleet;
     this.cluster.place(0, '');
     this.cluster.textColumn('name name')[0] = '';
-    for (const name of ['workers', 'active', 'inactive'] as const) {
-      const state = name === 'inactive' ? isInactive : name === 'active' ? isActive : () => true;
-      this.#define(`name ${name}`, (row) => Number(state(this.#stateOf(row))), 'sum');
-    }
+    this.#define('name workers', () => 1, 'sum');
+    this.#define('name active', (row) => Number(this.#isActive(row)), 'sum');
+    this.#define('name inactive', (row) => Number(this.#stateOf(row) === 'inactive'), 'sum');
   }
 
   /** What rules read of groups or of the cluster. */
@@ -63,6 +62,11 @@ export class GroupFacts {
 
   #stateOf(row: number): string | undefined {
     return this.#fleet.workers.textColumn('name state')[row];
+  }
+
+  #isActive(row: number): boolean {
+    const flag = this.#fleet.workers.flagColumn(IS_ACTIVE)[row];
+    return flag === MISSING_FLAG ? sendsValues(this.#stateOf(row)) : flag === 1;
   }
 
   #want(call: AggregateCall, key: string): void {
@@ -111,12 +115,4 @@ export class GroupFacts {
 /** A name of a worker's numbers, or else a custom metric. */
 export function fieldRef(field: string): FactRef {
   return Object.hasOwn(NAMES.worker, field) ? { of: 'name', name: field } : { of: 'metric', name: field };
-}
-
-function isActive(state: string | undefined): boolean {
-  return state === 'active' || state === 'suspect' || state === 'leaving';
-}
-
-function isInactive(state: string | undefined): boolean {
-  return state === 'inactive';
 }

@@ -3,10 +3,8 @@ import type { ForEach } from '../../model/alert.ts';
 import type { FactRef } from '../expression/facts.ts';
 import type { SubjectValues } from '../expression/library.ts';
 import { NAMES } from '../expression/names.ts';
-import type { FactTable } from './fact-table.ts';
+import { type FactTable, MISSING_FLAG } from './fact-table.ts';
 import type { Fleet } from './fleet.ts';
-
-const MISSING_FLAG = 2;
 
 export class RowValues implements SubjectValues {
   /** Which subject: set before each use. */

@@ -13,7 +13,7 @@ import { SampleColumns, USAGE_KEYS, type UsageKey } from '../../store/sample-col
 import { keyOf } from '../expression/facts.ts';
 import { STALL_MS } from './evaluation-limits.ts';
 import { FactTable } from './fact-table.ts';
-import { type EvaluationTime, type Fleet, type Held, sendsValues, type WantedFacts } from './fleet.ts';
+import { type EvaluationTime, type Fleet, type Held, IS_ACTIVE, sendsValues, type WantedFacts } from './fleet.ts';
 import type { WindowSet } from './window-set.ts';
 
 const NUMBER_NAMES = [
@@ -27,6 +27,7 @@ const NUMBER_NAMES = [
   'missed',
   'dropped',
   'restarts',
+  'interval_ms',
   'skew_ms',
   'score',
 ] as const;
@@ -97,7 +98,7 @@ export class WorkerFacts implements Fleet {
     this.#wantsDropped = keys.has('name dropped');
     this.#wantsDevices = keys.has('name gpus_seen');
     const own = [...NUMBER_NAMES, ...TEXT_NAMES, 'stuck', 'flapping'].map((name) => `name ${name}`);
-    this.workers.keepOnly(new Set([...own, ...keys]));
+    this.workers.keepOnly(new Set([IS_ACTIVE, ...own, ...keys]));
     // New columns are empty.
     this.#isStale = true;
   }
@@ -169,10 +170,12 @@ export class WorkerFacts implements Fleet {
       this.workers.textColumn(key)[row] =
         labels !== undefined && Object.hasOwn(labels, name) ? labels[name] : undefined;
     }
+    this.workers.flagColumn(IS_ACTIVE)[row] = Number(board.isActive(row));
     this.workers.flagColumn('name stuck')[row] = Number(board.stuck(row) !== undefined);
     this.workers.flagColumn('name flapping')[row] = Number(board.isFlapping(row));
     this.#number('missed', row, board.missed(row));
     this.#number('restarts', row, board.restarts(row));
+    this.#number('interval_ms', row, board.intervalMs(row));
     this.#number('skew_ms', row, board.skewMs(row) ?? Number.NaN);
     if (this.#wantsDropped || windows.has('dropped')) this.#number('dropped', row, droppedOf(entry, this.#directory));
 

@@ -3,6 +3,7 @@ import { Evaluator, type EvaluatorOptions } from '../../../src/alerts/evaluation
 import { WorkerFacts } from '../../../src/alerts/evaluation/worker-facts.ts';
 import { checkExpression } from '../../../src/alerts/expression/check.ts';
 import type { CheckedExpression } from '../../../src/alerts/expression/checked.ts';
+import { NAMES } from '../../../src/alerts/expression/names.ts';
 import { checkTemplate } from '../../../src/alerts/expression/template.ts';
 import { NO_PAST, type Past } from '../../../src/alerts/past.ts';
 import type { Rule } from '../../../src/alerts/rules/rule.ts';
@@ -161,6 +162,17 @@ describe('rules for each worker', () => {
       'no_data',
     ]);
     expect(found[0]?.labelsOf?.(on('w'))).toEqual({ zone: 'a', group: 'render' });
+  });
+
+  test.each(['worker', 'group', 'cluster'] as const)('for_each %s know every name', async (forEach) => {
+    const gpus = [{ index: 0, uuid: 'u', name: 'A100' }] as unknown as NonNullable<Beat['gpus']>;
+    worker('w', { cpuUsage: 5, gpuUsage: 5, gpus });
+    // Of samples that are not scored there are none; nobody measured the clock.
+    const others = ['score', 'score_metric', 'score_reason', 'skew_ms'];
+    const names = Object.keys(NAMES[forEach]).filter((name) => !others.includes(name));
+    const { evaluate } = evaluatorOf(names.map((name) => rule(`has(${name})`, { forEach })));
+    const found = await evaluate();
+    expect(found.map((each, n) => [names[n], holding(each).length])).toEqual(names.map((name) => [name, 1]));
   });
 
   test('say why: the values of their parts, and rendered annotations', async () => {
