@@ -80,6 +80,16 @@ export const BASES = {
     };
   },
 
+  /** A GPU with nothing to do. */
+  gpuIdle(_random: Random): Base {
+    return { kind: MetricKind.percent, noiseFactor: 1, pace: 1, next: () => 0 };
+  },
+
+  /** No tasks at all. */
+  tasksNone(_random: Random): Base {
+    return { kind: MetricKind.count, noiseFactor: 1, pace: 1, next: () => 0 };
+  },
+
   /** Memory of a program with a garbage collector: rises, and falls. */
   memorySaw(random: Random): Base {
     const [low, height, periodS] = [random.between(15, 45), random.between(8, 30), random.between(240, 1800)];

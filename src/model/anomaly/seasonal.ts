@@ -21,9 +21,8 @@ const WEEKS = 5;
 const CLIP = 3;
 /** The spread of a week is not taken for smaller than this share of the level, when clipping. */
 const LEAST_SHARE = 0.05;
-/** An hour that was seen in fewer weeks is expected to be as that hour of other days. */
+/** Of an hour that was seen in fewer weeks nothing is expected: whatever was the same hour of other days, weekends are no weekdays. */
 const WEEKS_NEEDED = 2;
-const DAYS_NEEDED = 2;
 const MOST_VALUE = 1e30;
 
 export interface Expected {
@@ -54,36 +53,9 @@ export function learnHour(floats: Float32Array, at: number, hour: number, mean: 
 /** What the metric is expected to be in that hour of the week, into `into`. */
 export function expectedIn(floats: Float32Array, at: number, hour: number, into: Expected): void {
   const weeks = weeksOf(floats, at, hour);
-  if (weeks >= WEEKS_NEEDED) {
-    into.value = floats[at + LEVELS + hour] as number;
-    into.sureness = (explained(floats, at) * weeks) / (weeks + 1);
-    return;
-  }
-  const isWeekend = hour >= 5 * 24;
-  if (!fromDays(floats, at, hour % 24, isWeekend ? 5 : 0, isWeekend ? 7 : 5, into)) {
-    if (!fromDays(floats, at, hour % 24, 0, 7, into)) {
-      into.value = Number.NaN;
-      into.sureness = 0;
-    }
-  }
-}
-
-/** From that hour of these days. @returns whether enough of them were seen */
-function fromDays(floats: Float32Array, at: number, hour: number, from: number, to: number, into: Expected): boolean {
-  let [sum, squares, days] = [0, 0, 0];
-  for (let day = from; day < to; day++) {
-    if (weeksOf(floats, at, day * 24 + hour) === 0) continue;
-    const level = floats[at + LEVELS + day * 24 + hour] as number;
-    sum += level;
-    squares += level * level;
-    days++;
-  }
-  if (days < DAYS_NEEDED) return false;
-  into.value = sum / days;
-  const spread = Math.sqrt(Math.max(0, squares / days - into.value * into.value));
-  const all = spreadOfHours(floats, at);
-  into.sureness = ((all > 0 ? Math.max(0, 1 - spread / all) : 0) * days) / (days + 1);
-  return true;
+  const isKnown = weeks >= WEEKS_NEEDED;
+  into.value = isKnown ? (floats[at + LEVELS + hour] as number) : Number.NaN;
+  into.sureness = isKnown ? (explained(floats, at) * weeks) / (weeks + 1) : 0;
 }
 
 /** Share of the variation between hours that is not variation between weeks. */
