@@ -1,6 +1,7 @@
 /** Every bench, in the order of running and printing. */
 import { alertEvaluation } from './alerts/evaluation.ts';
 import { alertsLoad } from './alerts/load.ts';
+import { anomaly } from './anomaly/anomaly.ts';
 import { asItComes } from './flow/as-it-comes.ts';
 import { bigReads } from './flow/big-reads.ts';
 import { faults } from './flow/faults.ts';
@@ -77,4 +78,5 @@ export const BENCHES: readonly Bench[] = [
   remoteWrite,
   alertEvaluation,
   alertsLoad,
+  anomaly,
 ];

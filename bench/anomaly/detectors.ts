@@ -185,3 +185,10 @@ class RecentMean {
     this.#squares += times * value * value;
   }
 }
+
+/** With the settings that did best on the half for tuning: see tune.ts. */
+export const BASELINES: readonly (readonly [name: string, Detector])[] = [
+  ['fixed threshold', fixedThreshold({ margin: 0, samples: 6 })],
+  ['3-sigma', threeSigma({ sigmas: 4, window: 360, samples: 3 })],
+  ['EWMA', ewma({ share: 0.1, sigmas: 12, window: 360, samples: 3 })],
+];

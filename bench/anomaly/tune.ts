@@ -42,7 +42,7 @@ if (what === 'model') {
   print(`${(total / seeds.length).toFixed(2)} false alarms per worker and month`);
 } else {
   const settings = new Map<string, Detector>();
-  const windows = [360, 2160, 8640];
+  const windows = [180, 360, 720, 2160];
   for (const samples of [1, 3, 6, 12]) {
     for (const margin of [0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1]) {
       settings.set(`fixed margin=${margin} samples=${samples}`, fixedThreshold({ margin, samples }));

@@ -44,7 +44,7 @@ const ACCEPTED_RANGE = 1.5;
 const LEAST_LOG_RANGE = 0.2;
 
 /** Only averages are formed before so many samples. */
-export const FIRST_SAMPLES = 60;
+const FIRST_SAMPLES = 60;
 const MOST_AGE = 1e6;
 
 /** How a sample compares with what was usual before it: distances are in usual spreads. */
@@ -135,17 +135,16 @@ export function learnLevel(
   const toHigh = Math.max(above, OTHER_SIDE * below, floor);
   const toLow = Math.max(below, OTHER_SIDE * above, floor);
   into.sample = (x - usual) / (x >= usual ? toHigh : toLow);
-  // What varies from sample to sample is less in their average, and what varies slowly is not.
-  const quick = SAMPLE_PER_STEP * Math.exp(usualLog);
-  const toEnd = recent >= usual ? toHigh : toLow;
-  const slow = Math.sqrt(Math.max(0, toEnd * toEnd - quick * quick));
-  into.level = (recent - usual) / Math.max(slow, LEAST_AVERAGE * toEnd, floor);
+  // What varies from sample to sample varies less in their average, what varies slowly does not.
+  into.scale = Math.max((high - low) / (2 * RANGE_SPREADS), floor);
+  into.step = Math.exp(usualLog);
+  const quick = Math.min(1, (SAMPLE_PER_STEP * into.step) / into.scale);
+  const slow = Math.max(LEAST_AVERAGE, Math.sqrt(1 - quick * quick));
+  into.level = (recent - usual) / Math.max(slow * (recent >= usual ? toHigh : toLow), floor);
   const spreadScale = Math.max(logRange / RANGE_SPREADS, LEAST_LOG_RANGE);
   into.spread = (logSpread - usualLog) / spreadScale;
   into.spreadRatio = Math.exp(logSpread - usualLog);
   into.usual = usual + reference;
-  into.step = Math.exp(usualLog);
-  into.scale = Math.max((high - low) / (2 * RANGE_SPREADS), floor);
 
   const isAnomaly = unpack(floats, at, Packed.isAnomaly) === 1;
   const rate = Math.min(Math.max(LEARNS_OVER / age, SLOWEST), FASTEST) * weight;

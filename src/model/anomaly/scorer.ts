@@ -9,7 +9,7 @@
  *
  * A scorer has no state of its own but the reason of its last sample, so one scores any number of metrics.
  */
-import { acceptLevel, beginLevel, Comparison, FIRST_SAMPLES, learnLevel, RANGE_SPREADS } from './level.ts';
+import { acceptLevel, beginLevel, Comparison, learnLevel, RANGE_SPREADS } from './level.ts';
 import { MetricKind, NOISE_FLOORS, type NoiseFloor } from './metric-kind.ts';
 import { type AnomalyReason, ReasonCode } from './reason.ts';
 import { learnRhythm, type Rhythm } from './rhythm.ts';
@@ -26,8 +26,8 @@ const MOST_WEIGHT = 4;
 
 /** No anomalies before so many samples: half an hour. */
 const WARM_UP = 360;
-/** A state of that age, in samples, takes twice the distance for an anomaly; a younger one more: a day has loads that an hour has not. */
-const YOUNG = 3000;
+/** A state of that age, in samples, takes twice the distance for an anomaly, and a younger one more: a day has loads that an hour has not. */
+const YOUNG = 8000;
 
 /** A sample's vote begins so many usual spreads from the usual level; a whole one is so many more. */
 const VOTES_FROM = 4.5;
@@ -76,7 +76,7 @@ export function expectValue(floats: Float32Array, at: number, expected: number):
 /** Begins a new state with what is known from elsewhere, instead of with its first samples; does nothing to one that is not new. */
 export function beginWith(floats: Float32Array, at: number, usual: number, spread: number): void {
   if (floats[at + StateFloat.age] !== 0) return;
-  beginLevel(floats, at, usual, spread, WARM_UP - FIRST_SAMPLES);
+  beginLevel(floats, at, usual, spread, YOUNG);
 }
 
 export class Scorer implements AnomalyReason {
@@ -142,7 +142,7 @@ export class Scorer implements AnomalyReason {
       const ageAfter = floats[at + StateFloat.age] as number;
       learnStillness(floats, at, kind, sample === last, sample, WARM_UP, age, ageAfter, this.#stillness);
     }
-    if (age >= WARM_UP) this.#judge(floats, at, weight, wasAnomaly, 1 + YOUNG / age);
+    if (age >= WARM_UP) this.#judge(floats, at, weight, wasAnomaly, 1 + (YOUNG / age) ** 2);
     return this.score;
   }
 

@@ -1,0 +1,3 @@
+import { testBenchesIn } from './runs.ts';
+
+await testBenchesIn('anomaly');
