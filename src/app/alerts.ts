@@ -4,7 +4,6 @@ import { AlertsHost } from '../alerts/host.ts';
 import type { AlertsSettings, RuleSource } from '../alerts/messages.ts';
 import { problemText, readRules } from '../alerts/rule-source.ts';
 import { commandEnvironment } from '../config/command-environment.ts';
-import { type Address, formatAddress } from '../config/kinds.ts';
 import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
@@ -19,6 +18,8 @@ export interface StartAlerts {
   readonly settings: AlertsSettings;
   /** As it was found right; undefined: there is no rule file. */
   readonly source: RuleSource | undefined;
+  /** Alerts are sent elsewhere than to the log. */
+  readonly hasReceivers: boolean;
 }
 
 /**
@@ -38,11 +39,14 @@ export async function alertsOf(config: MasterConfig): Promise<StartAlerts | unde
     commandEnvironment: commandEnvironment(),
     timeZone,
   };
-  if (alertRules === undefined) return { settings, source: undefined };
+  if (alertRules === undefined) return { settings, source: undefined, hasReceivers: false };
   // Only who has rules pays for the languages in which they are written.
   const { parseRules } = await import('../alerts/rules/parse-rules.ts');
   const found = readRules(settings.path, settings.allowsCommands, parseRules);
-  if (found.rules !== undefined) return { settings, source: found.source };
+  if (found.rules !== undefined) {
+    const kinds = found.rules.receivers.flatMap(({ targets }) => targets.map(({ kind }) => kind));
+    return { settings, source: found.source, hasReceivers: kinds.some((kind) => kind !== 'log') };
+  }
   const setting = settingText(config.names, 'ALERT_RULES', alertRules);
   const problems = found.problems.map((problem) => problemText(alertRules, problem));
   throw new PulselaneError('bad_setting', `${setting}: ${problems.join('; ')}`);
@@ -91,9 +95,4 @@ export function reloadableRules(alerts: AlertsHost | undefined, config: MasterCo
       throw new PulselaneError('bad_setting', all.length === 0 ? message : all.join('; '));
     },
   };
-}
-
-/** The base of links if PUBLIC_URL is not set; empty without HTTP. */
-export function linkBase(address: Address | undefined, isEncrypted: boolean): string {
-  return address === undefined ? '' : `${isEncrypted ? 'https' : 'http'}://${formatAddress(address)}`;
 }

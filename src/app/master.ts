@@ -20,13 +20,14 @@ import { readSettingFile } from '../lib/setting-file.ts';
 import { firstCertificate, readTlsFiles, type TlsFiles } from '../lib/tls-files.ts';
 import { keepWorkingDirectory } from '../lib/working-directory.ts';
 import type { ExportHost } from '../metrics/export/host.ts';
+import { concernsMaster } from '../metrics/master/families.ts';
 import { NodeMetrics } from '../metrics/master/node-metrics.ts';
 import { unreadyReasons } from '../model/readiness.ts';
 import { Authority } from '../rpc/authority.ts';
 import { MasterIntroducer } from '../rpc/introducer.ts';
 import type { RelayedAnswer, RelayedCall } from '../rpc/relayed-calls.ts';
 import { RpcServer } from '../rpc/server.ts';
-import { alertsOf, linkBase, makeAlerts, reloadableRules } from './alerts.ts';
+import { alertsOf, makeAlerts, reloadableRules } from './alerts.ts';
 import { obey } from './commands.ts';
 import { needsIdentity, type Reloadable, readWorkerTokens, reloadAll } from './credentials.ts';
 import { DataDirectory } from './data-directory.ts';
@@ -36,6 +37,7 @@ import { exposureOf } from './exposure.ts';
 import { historySettingsOf, makeHistory, notePlace } from './history.ts';
 import { httpSecretsOf, httpTlsOf, readApiTokens, workerCredentialsOf } from './http-secrets.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { linkBase, linkWarning } from './link-base.ts';
 import { Operator } from './operator.ts';
 import { ReadinessTeller } from './readiness.ts';
 import type { ClientAccess, RunningMaster } from './running-master.ts';
@@ -139,7 +141,10 @@ async function start(
     exportSettings &&
     makeExports(exportSettings, {
       manager,
-      others: () => (history === undefined ? [] : [history.announcement]),
+      others: () => [
+        ...(history === undefined ? [] : [history.announcement]),
+        ...(alerts?.announcements().filter(concernsMaster) ?? []),
+      ],
       clock,
       logger,
     });
@@ -180,6 +185,9 @@ async function start(
   lifecycle.onStop('metrics of the process', () => nodeMetrics.stop());
 
   alerts = alertsStart && makeAlerts(alertsStart, { manager, past: historySettings?.place, clock, logger });
+  alerts?.follow((announcement) => {
+    if (concernsMaster(announcement)) exports?.announce([announcement]);
+  });
   const operator = new Operator({ manager, introducer, alerts });
   const onWorkerCall = (call: RelayedCall) => rpc.relayed.answering(call);
   const historyPlace = historySettings?.place;
@@ -190,6 +198,8 @@ async function start(
   const httpAddress = await http?.start();
   // Its script is half a second of work, which no client should wait for.
   alerts?.start(config.publicUrl ?? linkBase(httpAddress, tls !== undefined));
+  const warning = linkWarning(config.publicUrl, httpAddress, alertsStart?.hasReceivers === true);
+  if (warning !== undefined) logger.warn(warning);
   lifecycle.onStop('alerts', () => alerts?.stop());
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
   const expiry = new ExpiryWatch({ clock, logger, onExpired: () => rpc.recheckCallers() });

@@ -4,6 +4,7 @@
  */
 import type { Announcement, Directory } from '../../reading/directory.ts';
 import type { FamilyWithSeries } from '../family.ts';
+import { ALERT_FAMILIES } from './alerts.ts';
 import { EXPORT_FAMILIES } from './exports.ts';
 import { FRONT_FAMILIES } from './front.ts';
 import { HEARTBEAT_FAMILIES } from './heartbeats.ts';
@@ -23,6 +24,7 @@ export const MASTER_FAMILIES: readonly MasterFamily[] = [
   ...THREAD_FAMILIES,
   ...HISTORY_FAMILIES,
   ...EXPORT_FAMILIES,
+  ...ALERT_FAMILIES,
 ];
 
 /** All families that have a series now. To have new figures of the process, await `process.read()` before. */
@@ -36,17 +38,35 @@ export function masterFamilies(source: MasterSource): FamilyWithSeries[] {
   return [...ours, ...promFamilies(ofProcess, facts.startedUnixMs)];
 }
 
+const MASTERS: ReadonlySet<Announcement['type']> = new Set([
+  'history',
+  'limits',
+  'exports',
+  'alertRules',
+  'alertsStatus',
+  'nodeMetrics',
+]);
+
 /** Besides workers, these announcements must reach a thread that calls {@link masterFamilies}. */
 export function concernsMaster({ type }: Announcement): boolean {
-  return type === 'history' || type === 'limits' || type === 'exports' || type === 'nodeMetrics';
+  return MASTERS.has(type);
 }
 
 /** What a new thread has to be told for {@link masterFamilies}, by one that knows it. */
-export function masterAnnouncements({ history, refusals, receivers, nodeMetrics }: Directory): Announcement[] {
+export function masterAnnouncements({
+  history,
+  refusals,
+  receivers,
+  loadedRules,
+  alertsStatus,
+  nodeMetrics,
+}: Directory): Announcement[] {
   return [
     { type: 'limits', counts: refusals },
     { type: 'nodeMetrics', metrics: nodeMetrics },
     { type: 'exports', receivers },
     ...(history === undefined ? [] : [{ type: 'history', status: history } as const]),
+    ...(loadedRules === undefined ? [] : [{ type: 'alertRules', loaded: loadedRules } as const]),
+    ...(alertsStatus === undefined ? [] : [{ type: 'alertsStatus', status: alertsStatus } as const]),
   ];
 }

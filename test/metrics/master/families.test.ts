@@ -3,6 +3,7 @@ import { TelemetryManager, type TelemetryManagerOptions } from '../../../src/eng
 import { systemClock } from '../../../src/lib/clock.ts';
 import type { FamilyWithSeries } from '../../../src/metrics/family.ts';
 import { MASTER_FAMILIES, masterFamilies } from '../../../src/metrics/master/families.ts';
+import { alertReceiver, alertsStatus, aRule, loadedRules } from '../../support/alerts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { receiverStatus } from '../../support/receiver-status.ts';
 
@@ -96,6 +97,38 @@ test('receivers of metrics are told apart by their kind', async () => {
   expect(seriesValue(families, 'export_samples_dropped', 'remote_write', 'full')).toBe(2);
   expect(seriesValue(families, 'export_state', 'otlp', 'ok')).toBe(1);
   expect(seriesValue(families, 'export_state', 'otlp', 'degraded')).toBe(0);
+  const labelsOf = new Map(MASTER_FAMILIES.map(({ name, labels }) => [name, labels]));
+  for (const { family, series } of families) {
+    for (const { labels } of series) expect(labels.map(([name]) => name)).toEqual(labelsOf.get(family.name));
+  }
+});
+
+test('alerts are told by state, severity, rule and receiver, and nothing of them while they are off', async () => {
+  const manager = await startManager();
+  expect(readAll(manager).filter(({ family }) => family.name.startsWith('pulselane_alert'))).toEqual([]);
+  const receivers = [alertReceiver(), alertReceiver({ target: 1, kind: 'log', oldestQueuedUnixMs: 1 })];
+  manager.directory.apply({
+    type: 'alertRules',
+    loaded: loadedRules({ rules: [aRule(), aRule({ isDisabled: true })] }),
+  });
+  manager.directory.apply({
+    type: 'alertsStatus',
+    status: alertsStatus({ receivers, problems: [{ code: 'store', detail: 'full', sinceUnixMs: 1 }] }),
+  });
+  const families = readAll(manager);
+  expect(seriesValue(families, 'alerts', 'firing', 'page')).toBe(1);
+  expect(seriesValue(families, 'alerts', 'pending', 'warning')).toBe(2);
+  expect(seriesValue(families, 'alert_rules')).toBe(1);
+  expect(seriesValue(families, 'alert_evaluations')).toBe(659);
+  expect(seriesValue(families, 'alert_evaluations_seconds')).toBe(2.1);
+  expect(seriesValue(families, 'alert_rule_errors', 'Hot')).toBe(2);
+  expect(seriesValue(families, 'alerts_degraded', 'store')).toBe(1);
+  // Two targets of one receiver.
+  expect(seriesValue(families, 'alert_notifications', 'hook', 'sent')).toBe(24);
+  expect(seriesValue(families, 'alert_notifications', 'hook', 'failed')).toBe(6);
+  expect(seriesValue(families, 'alert_dead_letters', 'hook')).toBe(2);
+  expect(seriesValue(families, 'alert_queue_notifications', 'hook')).toBe(4);
+  expect(seriesValue(families, 'alert_queue_age_seconds', 'hook')).toBeGreaterThan(1e9);
   const labelsOf = new Map(MASTER_FAMILIES.map(({ name, labels }) => [name, labels]));
   for (const { family, series } of families) {
     for (const { labels } of series) expect(labels.map(([name]) => name)).toEqual(labelsOf.get(family.name));
