@@ -52,6 +52,11 @@ export class WindowFiller {
     this.#running = this.#running.then(() => this.#fillAll(calls, generation));
   }
 
+  /** Resolves when everything that was asked for so far is filled, or given up. */
+  get ended(): Promise<void> {
+    return this.#running;
+  }
+
   async stop(): Promise<void> {
     this.#generation++;
     this.#waiting?.timer.cancel();
