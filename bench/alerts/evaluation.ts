@@ -54,6 +54,18 @@ export const alertEvaluation: Bench = {
         of: ({ cpuMs }) => (100 * cpuMs) / INTERVAL_MS,
       },
       {
+        id: 'alerts.evaluation.text',
+        question: "one rule that needs CEL's own evaluator for every worker, per worker: two functions of texts",
+        unit: 'µs',
+        of: ({ textUs }) => textUs,
+      },
+      {
+        id: 'alerts.evaluation.macro',
+        question: 'the same: a macro over three elements',
+        unit: 'µs',
+        of: ({ macroUs }) => macroUs,
+      },
+      {
         id: 'alerts.evaluation.memory',
         question: 'memory of facts and windows',
         unit: 'MiB',

@@ -256,6 +256,7 @@ describe('CEL’s own evaluator', () => {
     ['(true ? 1 : 2.5) == 1.0', [], true],
     ['cpu_usage in [1, 5]', [], true],
     ['string(cpu_usage).size() == 1', [], true],
+    ['"frames" in metrics && !("zone" in labels)', [], true],
   ])('%s of %j', (text, gpus, expected) => {
     expect(libraryEvaluation(checked(text))(subject(gpus))).toBe(expected);
   });
