@@ -261,6 +261,7 @@ const OVER: Readonly<Record<Problem['code'], string>> = {
   rules_file: 'the rule file is right again',
   store: 'the file of alerts is written again',
   slow: 'evaluations of alerting rules are in time again',
+  receivers: 'all receivers of alerts get notifications again',
   thread: 'the alerts thread works again',
 };
 

@@ -23,7 +23,7 @@ export interface Evaluation {
   stop(): Promise<void>;
 }
 
-/** notify/ and delivery/ */
+/** notify/ and delivery/: see notices.ts */
 export interface Notices {
   load(rules: RuleSet): void;
   /** Plans what is to be sent. Called after each evaluation, after a command that changed something, and when `dueInMs` is over. */
@@ -41,6 +41,8 @@ export interface Notices {
   /** After the transaction: what it stored may be sent. `isStored` false: it failed, and what there is goes out from memory. */
   written(isStored: boolean): void;
   readonly silences: readonly Silence[];
+  /** Set while a receiver gets nothing, for long enough that somebody has to look. */
+  readonly problem: { readonly detail: string; readonly sinceUnixMs: number } | undefined;
   readonly receivers: readonly AlertReceiverStatus[];
   readonly maxQueued: number;
   /** Sets or ends a silence, between two evaluations: `plan` and `write` follow. Undefined: it is no such command. */

@@ -28,7 +28,8 @@ export const ALERTS_FILE = 'alerts.db';
 export interface AlertsParts {
   readonly parse: ParseRules;
   readonly makeEvaluation: (directory: Directory, settings: AlertsSettings, log: Log) => Evaluation;
-  readonly makeNotices: (settings: AlertsSettings, log: Log) => Notices;
+  /** @param writeNow a transaction of its own, between those of the states. Returns whether it was committed */
+  readonly makeNotices: (settings: AlertsSettings, log: Log, writeNow: AlertStore['write']) => Notices;
 }
 
 /** @param fields for programs that read the log */
@@ -111,10 +112,10 @@ class Running {
     this.#clock = clock;
     const log: Log = (level, message, fields = {}) => post({ type: 'log', level, message, fields });
     this.evaluation = makeEvaluation(directory, settings, log);
-    this.#notices = makeNotices(settings, log);
     this.#states = new AlertStates({ noDataAfterMs: settings.noDataAfterMs });
     const onLoss = (message: string) => log('error', message);
     this.#store = new AlertStore({ path: join(settings.dataDir, ALERTS_FILE), clock, onLoss });
+    this.#notices = makeNotices(settings, log, (work) => this.#store.write(work));
     this.#cycle = new Cycle({
       evaluation: this.evaluation,
       notices: this.#notices,
@@ -164,8 +165,10 @@ class Running {
 
   async stop(): Promise<void> {
     this.#report?.cancel();
+    // What is under way may end, and is taken off the disk, while that is still open.
+    await this.#notices.stop();
     await this.#cycle.stop();
-    await Promise.all([this.evaluation.stop(), this.#notices.stop()]);
+    await this.evaluation.stop();
     this.#store.close();
   }
 
@@ -307,6 +310,8 @@ class Running {
       const detail = `evaluations take longer than evaluation_interval: ${Math.round(this.#cycle.figures.evaluationMs ?? 0)} ms`;
       problems.push({ code: 'slow', detail, sinceUnixMs: this.#slow.sinceUnixMs });
     }
+    const { problem: receivers } = this.#notices;
+    if (receivers !== undefined) problems.push({ code: 'receivers', ...receivers });
     return problems;
   }
 }

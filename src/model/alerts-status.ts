@@ -82,9 +82,10 @@ export interface AlertReceiverStatus {
  * | rules_file | the rule file has problems; the rules loaded before stay                    |
  * | store      | alerts.db cannot be written: states go on in memory                         |
  * | slow       | evaluations take longer than evaluation_interval                            |
+ * | receivers  | a receiver has got nothing for minutes: it fails, or refuses what is sent   |
  * | thread     | the alerts thread ended or does not answer; it is restarted                 |
  */
-export const ALERTS_PROBLEMS = ['rules_file', 'store', 'slow', 'thread'] as const;
+export const ALERTS_PROBLEMS = ['rules_file', 'store', 'slow', 'receivers', 'thread'] as const;
 export type AlertsProblemCode = (typeof ALERTS_PROBLEMS)[number];
 
 export interface AlertTotals {

@@ -12,6 +12,7 @@ export function quietNotices(settings: Partial<Notices> = {}): Notices {
     write: () => {},
     written: () => {},
     silences: [],
+    problem: undefined,
     receivers: [],
     maxQueued: 0,
     change: () => undefined,

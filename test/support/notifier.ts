@@ -31,7 +31,7 @@ export class Notifier {
     this.set({ ...alert, state: 'resolved', resolvedUnixMs: atUnixMs, closedBecause: 'recovered', ...over });
   }
 
-  planAt(nowUnixMs: number): Plan {
+  planAt(nowUnixMs: number): Plan & { readonly notifications: readonly Notification[] } {
     const made = plan(this.rules, {
       alerts: this.alerts.values(),
       alertOf: (id) => this.alerts.get(id) as Alert,
@@ -46,8 +46,8 @@ export class Notifier {
     for (const group of made.changed) told.set(groupId(group), group);
     for (const id of made.removed) told.delete(id);
     this.told = this.restarts ? restarted(told) : told;
-    this.#nextId += made.notifications.length;
-    return made;
+    this.#nextId += made.planned.length;
+    return { ...made, notifications: made.planned.map(({ notification }) => notification) };
   }
 
   /** What is sent at this time, in short. */

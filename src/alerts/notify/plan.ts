@@ -28,15 +28,25 @@ export interface PlanFacts {
   readonly silences: Silences;
   readonly active: ActiveSilences;
   readonly told: Told;
-  /** Whether a notification of this group has not yet reached this target. @param target index */
-  readonly isWaiting: (receiver: string, target: number, groupKey: string) => boolean;
+  /** Whether a notification of this group has not yet reached this target. */
+  readonly isWaiting: (receiver: string, targetKey: string, groupKey: string) => boolean;
   readonly nowUnixMs: number;
   /** Of the first notification. */
   readonly nextId: number;
 }
 
+export interface PlannedNotification {
+  readonly notification: Notification;
+  /** See `ToldGroup.targets`. */
+  readonly targetKey: string;
+  /** Ids of the alerts of which it tells first, also of those that it only counts. */
+  readonly fresh: readonly string[];
+  /** The next one follows soon in any case: it need not outlive a restart. */
+  readonly isResend: boolean;
+}
+
 export interface Plan {
-  readonly notifications: readonly Notification[];
+  readonly planned: readonly PlannedNotification[];
   /** Groups as they are now, once the notifications are kept. */
   readonly changed: readonly ToldGroup[];
   /** Ids of groups that are no longer needed. */
@@ -59,21 +69,21 @@ export function plan(rules: NotifyRules, facts: PlanFacts): Plan {
     if (by.silencedBy.length + by.inhibitedBy.length + by.mutedBy.length > 0) suppressed.set(alert.id, by);
   }
   const suppressionOf = ({ id }: PlannedAlert) => suppressed.get(id) ?? NOT_SUPPRESSED;
-  const notifications: Notification[] = [];
+  const planned: PlannedNotification[] = [];
   const changed: ToldGroup[] = [];
   const removed: string[] = [];
   let dueUnixMs = nextSilenceChange(silences, nowUnixMs);
   for (const draft of draftsOf(rules, { firing, others, told: facts.told, alertOf: facts.alertOf, suppressionOf })) {
     const isMuted = draft.node !== undefined && suppressions.mutedBy(draft.node).length > 0;
-    const told = tellGroup(rules, draft, { ...facts, others, isMuted, nextId: facts.nextId + notifications.length });
-    notifications.push(...told.notifications);
+    const told = tellGroup(rules, draft, { ...facts, others, isMuted, nextId: facts.nextId + planned.length });
+    planned.push(...told.planned);
     if (told.dueUnixMs !== undefined) dueUnixMs = Math.min(dueUnixMs ?? Number.POSITIVE_INFINITY, told.dueUnixMs);
     if (told.isNeeded) {
       const group = draft.changed();
       if (group !== undefined) changed.push(group);
     } else if (draft.before !== undefined) removed.push(draft.id);
   }
-  return { notifications, changed, removed, suppressed, dueUnixMs };
+  return { planned, changed, removed, suppressed, dueUnixMs };
 }
 
 interface GroupFacts extends PlanFacts {
@@ -82,7 +92,7 @@ interface GroupFacts extends PlanFacts {
 }
 
 interface GroupPlan {
-  readonly notifications: readonly Notification[];
+  readonly planned: readonly PlannedNotification[];
   readonly dueUnixMs: number | undefined;
   readonly isNeeded: boolean;
 }
@@ -94,6 +104,11 @@ interface News {
   readonly over: readonly Alert[];
 }
 
+interface Content extends Omit<News, 'target'> {
+  /** What fires and was told before. */
+  readonly again: readonly PlannedAlert[];
+}
+
 function tellGroup(rules: NotifyRules, draft: GroupDraft, facts: GroupFacts): GroupPlan {
   const { nowUnixMs, isMuted } = facts;
   const { groupWaitMs, groupIntervalMs, repeatIntervalMs } = (draft.node ?? rules.root).route;
@@ -101,11 +116,10 @@ function tellGroup(rules: NotifyRules, draft: GroupDraft, facts: GroupFacts): Gr
   for (const target of draft.targets) settle(draft, target, facts);
   const news = draft.targets.map((target) => newsOf(draft, target, facts));
   const due = new Due(nowUnixMs);
-  const notifications: Notification[] = [];
+  const planned: PlannedNotification[] = [];
   const { sentUnixMs } = draft;
-  const tell = (target: TargetDraft, alerts: readonly PlannedAlert[], over: readonly Alert[]) => {
-    const content = { alerts, ended: new Set(over.map(({ id }) => id)) };
-    notifications.push(...notificationsOf(draft, target, content, facts, facts.nextId + notifications.length));
+  const tell = (target: TargetDraft, content: Content) => {
+    planned.push(...notificationsOf(draft, target, content, facts, facts.nextId + planned.length));
     target.sentUnixMs = nowUnixMs;
     target.isChanged = true;
   };
@@ -121,8 +135,7 @@ function tellGroup(rules: NotifyRules, draft: GroupDraft, facts: GroupFacts): Gr
       const ready = current.filter(({ target }) => due.isAt(target.notBeforeUnixMs));
       for (const { target, fresh, over } of ready) {
         const isNew = new Set([...fresh, ...over].map(({ id }) => id));
-        const again = firingOf(draft, target).filter(({ id }) => !isNew.has(id));
-        tell(target, [...fresh, ...over, ...again], over);
+        tell(target, { fresh, over, again: firingOf(draft, target).filter(({ id }) => !isNew.has(id)) });
         for (const { id } of fresh) target.setTold(id, false);
         for (const { id } of over) target.forget(id);
       }
@@ -131,21 +144,20 @@ function tellGroup(rules: NotifyRules, draft: GroupDraft, facts: GroupFacts): Gr
     }
   }
   for (const target of draft.targets) {
-    const { planned, sentUnixMs: targetSent } = target;
-    const everyMs = planned.resendMs ?? repeatIntervalMs;
-    const alerts =
-      planned.resendMs === undefined ? (isMuted ? [] : repeatedOf(draft, target)) : resentOf(draft, target);
-    if (targetSent === null || alerts.length === 0) continue;
-    const atUnixMs = Math.max(targetSent + everyMs, target.notBeforeUnixMs);
-    if (due.isAt(atUnixMs) && !facts.isWaiting(draft.receiver, planned.index, draft.key)) {
-      tell(target, alerts, []);
+    const { key, resendMs } = target.planned;
+    const everyMs = resendMs ?? repeatIntervalMs;
+    const again = resendMs !== undefined ? resentOf(draft, target) : isMuted ? [] : repeatedOf(draft, target);
+    if (target.sentUnixMs === null || again.length === 0) continue;
+    const atUnixMs = Math.max(target.sentUnixMs + everyMs, target.notBeforeUnixMs);
+    if (due.isAt(atUnixMs) && !facts.isWaiting(draft.receiver, key, draft.key)) {
+      tell(target, { fresh: [], over: [], again });
       due.isAt(nowUnixMs + everyMs);
     }
   }
   const toldIds = draft.toldIds();
   for (const id of [...draft.over.keys()]) if (!toldIds.has(id)) draft.dropOver(id);
   const isRecent = draft.sentUnixMs !== null && draft.sentUnixMs + groupIntervalMs > nowUnixMs;
-  return { notifications, dueUnixMs: due.next, isNeeded: toldIds.size > 0 || current.length > 0 || isRecent };
+  return { planned, dueUnixMs: due.next, isNeeded: toldIds.size > 0 || current.length > 0 || isRecent };
 }
 
 /** Collects the earliest time to come. */
@@ -219,53 +231,62 @@ function resentOf(draft: GroupDraft, target: TargetDraft): PlannedAlert[] {
 function notificationsOf(
   draft: GroupDraft,
   { planned }: TargetDraft,
-  { alerts, ended }: { readonly alerts: readonly PlannedAlert[]; readonly ended: ReadonlySet<string> },
+  { fresh, over: ends, again }: Content,
   { nowUnixMs, alertOf }: GroupFacts,
   firstId: number,
-): Notification[] {
+): PlannedNotification[] {
+  // One that fires is among the first, however many have ended: the group is not over.
+  const alerts = [...fresh, ...again.slice(0, 1), ...ends, ...again.slice(1)];
+  const ended = new Set(ends.map(({ id }) => id));
   const asTold = ({ id }: PlannedAlert): Alert => {
     const over = draft.over.get(id);
     if (over === undefined) return { ...alertOf(id), ...NOT_SUPPRESSED };
     return ended.has(id) ? over : { ...over, state: 'firing', resolvedUnixMs: null, closedBecause: null };
   };
   const { maxAlerts, hasParts, index } = planned;
+  const isFresh = new Set(fresh.map(({ id }) => id));
   const parts = hasParts ? Math.ceil(alerts.length / maxAlerts) : 1;
   return Array.from({ length: parts }, (_, part) => {
     const id = firstId + part;
     const identity = [draft.receiver, planned.key, draft.key, id, nowUnixMs];
-    return {
+    const told = alerts.slice(part * maxAlerts, (part + 1) * maxAlerts);
+    const notification: Notification = {
       id,
       receiver: draft.receiver,
       target: index,
       groupKey: draft.key,
       groupLabels: draft.labels,
-      alerts: alerts.slice(part * maxAlerts, (part + 1) * maxAlerts).map(asTold),
+      alerts: told.map(asTold),
       truncatedAlerts: hasParts ? 0 : Math.max(0, alerts.length - maxAlerts),
       dedupKey: createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32),
       isTrial: false,
       createdUnixMs: nowUnixMs,
     };
+    return {
+      notification,
+      targetKey: planned.key,
+      fresh: (hasParts ? told.filter((alert) => isFresh.has(alert.id)) : fresh).map((alert) => alert.id),
+      isResend: planned.resendMs !== undefined && fresh.length + ends.length === 0,
+    };
   });
 }
 
 /**
- * What was told, after a notification was given up: what fires in it counts as not told, and is told anew after a while.
- * @returns the changed group; undefined: it is gone
+ * What was told, after a notification was given up: what it told first counts as not told, and is told anew after a while if it fires.
+ * @returns the changed group; undefined: there is nothing to change
  */
 export function withoutGivenUp(
   told: Told,
-  given: Notification,
+  { receiver, groupKey }: Pick<Notification, 'receiver' | 'groupKey'>,
   targetKey: string,
+  fresh: readonly string[],
   nowUnixMs: number,
 ): ToldGroup | undefined {
-  const group = told.get(groupId({ receiver: given.receiver, key: given.groupKey }));
+  const group = told.get(groupId({ receiver, key: groupKey }));
   const target = group?.targets.get(targetKey);
-  if (group === undefined || target === undefined) return undefined;
-  const unheard = new Set(given.alerts.filter(({ state }) => state === 'firing').map(({ id }) => id));
-  const changed = {
-    ...target,
-    notBeforeUnixMs: nowUnixMs + TELL_ANEW_AFTER_MS,
-    told: new Map([...target.told].filter(([id]) => !unheard.has(id))),
-  };
+  if (group === undefined || target === undefined || fresh.length === 0) return undefined;
+  const known = new Map(target.told);
+  for (const id of fresh) known.delete(id);
+  const changed = { ...target, notBeforeUnixMs: nowUnixMs + TELL_ANEW_AFTER_MS, told: known };
   return { ...group, targets: new Map(group.targets).set(targetKey, changed) };
 }

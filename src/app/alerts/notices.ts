@@ -1,23 +1,22 @@
-/** Joins notify/ with delivery/. */
+/** Joins notify/ and delivery/ with the kinds of receivers. */
+import { sendersOf } from '../../alerts/delivery/receivers/make-senders.ts';
 import type { AlertsSettings } from '../../alerts/messages.ts';
-import type { Notices } from '../../alerts/parts.ts';
-import type { Log } from '../../alerts/port-side.ts';
+import { AlertNotices } from '../../alerts/notices.ts';
+import type { AlertsParts, Log } from '../../alerts/port-side.ts';
+import { systemClock } from '../../lib/clock.ts';
 
-export function makeNotices(_settings: AlertsSettings, _log: Log): Notices {
-  return {
-    load: () => {},
-    plan: () => {},
-    dueInMs: () => undefined,
-    suppressionOf: () => ({ silencedBy: [], inhibitedBy: [], mutedBy: [] }),
-    takeShown: () => [],
-    read: () => {},
-    write: () => {},
-    written: () => {},
-    silences: [],
-    receivers: [],
-    maxQueued: 0,
-    change: () => undefined,
-    trial: async (receiver) => ({ ok: false, code: 'not_found', message: `there is no receiver ${receiver}` }),
-    stop: async () => {},
-  };
+export function makeNotices(
+  { publicUrl, commandEnvironment, timeZone }: AlertsSettings,
+  log: Log,
+  writeNow: Parameters<AlertsParts['makeNotices']>[2],
+): AlertNotices {
+  return new AlertNotices({
+    clock: systemClock,
+    random: Math.random,
+    timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    publicUrl,
+    makeSender: sendersOf({ clock: systemClock, log, externalUrl: publicUrl, commandEnvironment }),
+    writeNow,
+    log,
+  });
 }

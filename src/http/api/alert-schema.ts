@@ -75,7 +75,7 @@ export const AlertsProblems = z
   )
   .openapi({
     description:
-      '`rules_file`: the rule file has problems, and the rules loaded before stay. `store`: alerts.db cannot be written; states go on in memory. `slow`: evaluations take longer than their interval. `thread`: the alerts thread does not answer.',
+      '`rules_file`: the rule file has problems, and the rules loaded before stay. `store`: alerts.db cannot be written; states go on in memory. `slow`: evaluations take longer than their interval. `receivers`: a receiver has got nothing for minutes. `thread`: the alerts thread does not answer.',
   });
 
 export const ALERT_EXAMPLE: z.input<typeof AlertShape> = {

@@ -25,7 +25,7 @@ test('alerts of a group are told together, once, and then when they are over', (
   expect(notifier.at(13 * S)).toEqual([]);
   notifier.resolve('a', 14 * S);
   expect(notifier.planAt(14 * S)).toMatchObject({ notifications: [], dueUnixMs: 22 * S });
-  expect(notifier.at(22 * S)).toEqual(['hook/0 {alertname="Hot"}: -a +b']);
+  expect(notifier.at(22 * S)).toEqual(['hook/0 {alertname="Hot"}: +b -a']);
   expect(notifier.at(HOUR)).toEqual([]);
   notifier.resolve('b', HOUR);
   notifier.at(HOUR);
@@ -178,7 +178,7 @@ test('Alertmanager is told of each firing alert every minute, also while it is s
   notifier.resolve('b', 60 * S, { isFlapping: true });
   expect(notifier.at(60 * S)).toEqual(['hook/0 {alertname="Hot"}: +a +b']);
   notifier.resolve('b', 60 * S, { isFlapping: false });
-  expect(notifier.at(70 * S)).toEqual(['hook/0 {alertname="Hot"}: -b +a']);
+  expect(notifier.at(70 * S)).toEqual(['hook/0 {alertname="Hot"}: +a -b']);
   expect(notifier.at(130 * S)).toEqual(['hook/0 {alertname="Hot"}: +a']);
 });
 
@@ -245,9 +245,9 @@ test('a receiver that is gone is forgotten', () => {
 test('after a notification was given up, what still fires is told anew after a while, and the end of the rest is not', () => {
   const notifier = new Notifier(rulesInTest());
   notifier.set(alertFor('a'), alertFor('b'));
-  const [given] = notifier.planAt(0).notifications;
+  const [given] = notifier.planAt(0).planned;
   if (given === undefined) throw new Error('nothing was told');
-  const changed = withoutGivenUp(notifier.told, given, 'webhook#0', S);
+  const changed = withoutGivenUp(notifier.told, given.notification, given.targetKey, given.fresh, S);
   if (changed === undefined) throw new Error('there is no such group');
   notifier.told = new Map([[groupId(changed), changed]]);
   notifier.resolve('b', 20 * S);
