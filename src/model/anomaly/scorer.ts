@@ -28,6 +28,8 @@ const MOST_WEIGHT = 4;
 const WARM_UP = 360;
 /** A state of that age, in samples, takes twice the distance for an anomaly, and a younger one more: a day has loads that an hour has not. */
 const YOUNG = 8000;
+/** At most so many times the distance: what is as far away as that is an anomaly at any age. */
+const MOST_TOLERANCE = 5;
 
 /** A sample's vote begins so many usual spreads from the usual level; a whole one is so many more. */
 const VOTES_FROM = 4.5;
@@ -142,7 +144,7 @@ export class Scorer implements AnomalyReason {
       const ageAfter = floats[at + StateFloat.age] as number;
       learnStillness(floats, at, kind, sample === last, sample, WARM_UP, age, ageAfter, this.#stillness);
     }
-    if (age >= WARM_UP) this.#judge(floats, at, weight, wasAnomaly, 1 + (YOUNG / age) ** 2);
+    if (age >= WARM_UP) this.#judge(floats, at, weight, wasAnomaly, Math.min(MOST_TOLERANCE, 1 + (YOUNG / age) ** 2));
     return this.score;
   }
 
