@@ -65,7 +65,7 @@ export function buildProgram(parts: ProgramParts): Command {
     taskCommand({ streams, clock }),
     configCommand(streams),
     tokenCommand(streams, clock),
-    rulesCommand(streams),
+    rulesCommand(streams, clock),
     completionCommand(streams),
     manCommand(streams),
     ...others,

@@ -64,3 +64,65 @@ describe('pulselane rules lint', () => {
     expect((await run(['rules', 'lint', '--alert-commands', 'on', file])).exitCode).toBe(0);
   });
 });
+
+describe('pulselane rules test', () => {
+  const RULES = 'rules: [{ alert: Hot, when: "cpu_usage > 90", for: 10s, severity: page }]';
+  const seriesOf = (expected: string) => `
+series: [{ worker: w-1, values: { cpu_usage: "50x9 95x9 50x9" } }]
+${expected}
+`;
+
+  test('says when rules fire over series of a file, and for how long', async () => {
+    const rules = await fileOf('rules.yaml', RULES);
+    const series = await fileOf('series.yaml', seriesOf(''));
+    const { stdout, exitCode } = await run(['rules', 'test', rules, '--series', series, '--only', 'Hot'], {
+      columns: 1_000,
+    });
+    expect(stdout.split('\n')).toEqual([
+      '1 worker, 2027-01-01T00:00:00.000Z to 2027-01-01T00:02:25.000Z',
+      'Hot: fired once, for 40s in all',
+      '  w-1: 2027-01-01T00:01:00.000Z for 40s, until 2027-01-01T00:01:40.000Z, recovered; cpu_usage 95',
+      '',
+    ]);
+    expect(exitCode).toBe(0);
+    const json = JSON.parse((await run(['rules', 'test', rules, '--series', series, '-o', 'json'])).stdout);
+    expect(json.rules.find(({ alert }: { alert: string }) => alert === 'Hot')).toMatchObject({
+      tested: true,
+      firings: [{ name: 'w-1', fired_at: '2027-01-01T00:01:00.000Z', seconds: 40, closed_because: 'recovered' }],
+    });
+  });
+
+  test('fails if something else fires than the file expects', async () => {
+    const rules = await fileOf('rules.yaml', RULES);
+    const right = await fileOf('right.yaml', seriesOf('expect: [{ alert: Hot, worker: w-1, at: 60s, until: 100s }]'));
+    expect(await run(['rules', 'test', rules, '--series', right])).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('all as expected'),
+    });
+    const wrong = await fileOf('wrong.yaml', seriesOf('expect: [{ alert: Hot, worker: w-1, at: 55s }]'));
+    const { stdout, exitCode } = await run(['rules', 'test', rules, '--series', wrong], { columns: 1_000 });
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('FAILED: expected Hot of w-1 to fire at 55s; it fired at 60s\n');
+    expect(stdout).toContain('FAILED: Hot of w-1 fired at 60s, which is not expected\n');
+  });
+
+  test.each([
+    [[], 'expected either --history <duration> or --series <file>'],
+    [['--history', '7d', '--series', 'x'], 'expected either --history <duration> or --series <file>'],
+    [['--series', 'x', '--worker', 'a'], '--worker: expected --history beside it'],
+    [['--series', '/does/not/exist'], '--series /does/not/exist: cannot be read: no such file'],
+    [['--history', '7x'], '--history 7x: expected a duration'],
+    [['--history', '7d', '--only', 'Ht'], '--only Ht: expected one of WorkerInactive'],
+  ])('says what is wrong with %j', async (flags, message) => {
+    const rules = await fileOf('rules.yaml', RULES);
+    const { stderr, exitCode } = await run(['rules', 'test', rules, ...flags]);
+    expect(stderr).toContain(message);
+    expect(exitCode).toBe(2);
+  });
+
+  test('refuses a rule file that is wrong', async () => {
+    const rules = await fileOf('rules.yaml', 'ruls: []\nrules: [{ alert: Hot, when: "cpu_usge > 90" }]');
+    const { stderr } = await run(['rules', 'test', rules, '--history', '7d']);
+    expect(stderr).toContain(`${rules}:1:1: file: unknown field "ruls"; did you mean rules? (1 further problems`);
+  });
+});

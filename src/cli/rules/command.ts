@@ -1,8 +1,13 @@
-/** `pulselane rules …`: files of alerting rules, checked and tried without a master. */
+/** `pulselane rules …`: files of alerting rules, checked and tried before a master reads them. */
 import { Command } from 'commander';
+import type { Clock } from '../../lib/clock.ts';
 import type { Streams } from '../streams.ts';
 import { lintCommand } from './lint.ts';
+import { testCommand } from './test.ts';
 
-export function rulesCommand(streams: Streams): Command {
-  return new Command('rules').description('check and try files of alerting rules').addCommand(lintCommand(streams));
+export function rulesCommand(streams: Streams, clock: Clock): Command {
+  return new Command('rules')
+    .description('check and try files of alerting rules')
+    .addCommand(lintCommand(streams))
+    .addCommand(testCommand(streams, clock));
 }
