@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { jsonSchema, withTables } from '../../scripts/alert-rules.ts';
 import { checkTemplate } from '../../src/alerts/expression/template.ts';
+import { parseFixture } from '../../src/alerts/replay/fixture.ts';
 import { parseRules } from '../../src/alerts/rules/parse-rules.ts';
 import { shippedRules } from '../../src/alerts/rules/shipped.ts';
 
@@ -21,7 +22,7 @@ test('the tables and the schema are those of the code; npm run generate writes t
 
 test('each example of the page is right, and fits the schema', () => {
   const validate = new Ajv2020({ strict: false }).compile(JSON.parse(schema));
-  const files = examples.filter((text) => !text.startsWith('annotations:'));
+  const files = examples.filter((text) => !/^(annotations|interval):/.test(text));
   expect(files.length).toBeGreaterThanOrEqual(4);
   // Examples of routes use the receivers of the example before.
   const receivers = files.find((text) => text.startsWith('receivers:\n')) ?? '';
@@ -39,6 +40,9 @@ test('each example of the page is right, and fits the schema', () => {
     expect(problems, text).toBeUndefined();
     expect(validate(parse(text)), JSON.stringify(validate.errors)).toBe(true);
   }
+  const series = examples.filter((text) => text.startsWith('interval:'));
+  expect(series).toHaveLength(1);
+  for (const text of series) expect(parseFixture(text).problems).toBeUndefined();
   for (const text of examples.filter((one) => one.startsWith('annotations:'))) {
     const { annotations } = parse(text) as { annotations: Record<string, string> };
     for (const template of Object.values(annotations)) expect(checkTemplate(template, 'worker').problems).toEqual([]);
