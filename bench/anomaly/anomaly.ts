@@ -55,7 +55,7 @@ export const anomaly: Bench = {
       row('anomaly.delay', 'samples until an anomaly is noticed, median', 'samples', delayOf(all)),
       row('anomaly.ahead', 'F1 over all families, above the best baseline’s', '', f1(all) - best, 0.15, 'at least'),
       row('anomaly.held-back.f1', 'F1 over the families that are held back', '', f1(held), 0.8, 'at least'),
-      row('anomaly.held-back.ahead', 'the same above the best baseline’s', '', f1(held) - bestHeld),
+      row('anomaly.held-back.ahead', 'the same above the best baseline’s', '', f1(held) - bestHeld, 0.15, 'at least'),
       ...BASELINES.flatMap(([name], index) => {
         const judgement = others[index] as (typeof others)[number];
         const id = name.replace(' ', '-').toLowerCase();

@@ -1,7 +1,7 @@
 /**
  * Prints how the detectors do on seeds that are held back from tuning, over all families. Each run is told in README.md.
  *
- *     npm run node -- bench/anomaly/held-back.ts [SEEDS]
+ *     npm run node -- bench/anomaly/held-back.ts [SEEDS] [FIRST]
  */
 import { BASELINES, pulselane } from './detectors.ts';
 import { FAMILY_NAMES } from './families.ts';
@@ -9,7 +9,10 @@ import { judge, seedsFrom, sumOf } from './judge.ts';
 import { delayOf, f1, precision, recall, type Tally } from './scoring.ts';
 import { HELD_BACK_FAMILIES, HELD_BACK_FROM } from './split.ts';
 
-const seeds = seedsFrom(HELD_BACK_FROM, Number(process.argv[2] ?? 18));
+const [count = '18', first = String(HELD_BACK_FROM)] = process.argv.slice(2);
+if (!(Number(first) >= HELD_BACK_FROM))
+  throw new Error(`seed ${first} is for tuning: expected ${HELD_BACK_FROM} or more`);
+const seeds = seedsFrom(Number(first), Number(count));
 const detectors = [['pulselane', pulselane] as const, ...BASELINES];
 const judgements = judge(
   detectors.map(([, detector]) => detector),

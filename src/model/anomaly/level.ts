@@ -30,10 +30,10 @@ const OTHER_SIDE = 0.25;
 /** How fast the range is learned, in spreads per sample: as slowly as the age says, within limits. */
 const FASTEST = 0.05;
 const SLOWEST = 0.001;
-const LEARNS_OVER = 64;
+const LEARNS_OVER = 40;
 /** What is out of the range also widens it by a share of its distance: a state that is young knows little. */
 const WIDENS_FASTEST = 1 / 10;
-const WIDENS_OVER = 16;
+const WIDENS_OVER = 12;
 /** … which counts as at most so many spreads. */
 const WIDENS_CLIP = 10;
 /** The same of an anomaly at least, so that one that stays, or comes again, is usual in time. */
