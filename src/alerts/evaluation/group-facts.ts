@@ -8,6 +8,8 @@ import { type Fleet, IS_ACTIVE, sendsValues } from './fleet.ts';
 /** No group: the row has no worker. */
 const NONE = -1;
 
+const OWN_KEYS = Object.keys({ ...NAMES.group, ...NAMES.cluster }).map((name) => `name ${name}`);
+
 export class GroupFacts {
   readonly groups = new FactTable();
   readonly cluster = new FactTable();
@@ -26,6 +28,9 @@ export class GroupFacts {
 
   /** What rules read of groups or of the cluster. */
   want(refs: readonly FactRef[]): void {
+    const keys = new Set([...OWN_KEYS, ...refs.map(keyOf)]);
+    this.groups.keepOnly(keys);
+    this.cluster.keepOnly(keys);
     for (const ref of refs) if (ref.of === 'call') this.#want(ref.call as AggregateCall, keyOf(ref));
   }
 

@@ -254,6 +254,7 @@ export class WorkerFacts implements Fleet {
       this.#nextSample[row] = this.#samples.to;
       if (this.#samples.count > 0) {
         this.#feedSamples(row, now, windows);
+        this.#takenMs[row] = receivedMs;
         return;
       }
     }
@@ -283,7 +284,6 @@ export class WorkerFacts implements Fleet {
       for (let n = 0; n < count; n++)
         windows.add(row, name, Math.min(at[n] as number, now.monotonicMs), values[n] as number);
     }
-    this.#takenMs[row] = at[count - 1] as number;
   }
 
   #feedCounters({ monotonicMs }: EvaluationTime, windows: WindowSet): void {

@@ -321,6 +321,19 @@ describe('windows', () => {
     expect((await evaluate()).map(holding)).toEqual([['w']]);
   });
 
+  test('get each value once, also when rules are loaded again', async () => {
+    begin(64);
+    worker('w', { cpuUsage: 10 });
+    const average = rule('avg_over("cpu_usage", "1m") == 15');
+    const { evaluate, evaluator } = evaluatorOf([average]);
+    clock.advance(40_000.7);
+    fleet.beat('w', { cpuUsage: 20 });
+    for (let n = 0; n < 3; n++) {
+      evaluator.load([average, rule(`cpu_usage > ${n}`)]);
+      expect((await evaluate()).map(holding)).toEqual([['w']]);
+    }
+  });
+
   test('are filled from history, which may be away at first', async () => {
     worker('w', { cpuUsage: 50 });
     let asked = 0;
