@@ -1,4 +1,5 @@
 /** Every bench, in the order of running and printing. */
+import { alertDelivery } from './alerts/delivery.ts';
 import { alertEvaluation } from './alerts/evaluation.ts';
 import { alertsLoad } from './alerts/load.ts';
 import { anomaly } from './anomaly/anomaly.ts';
@@ -77,6 +78,7 @@ export const BENCHES: readonly Bench[] = [
   historyExport,
   remoteWrite,
   alertEvaluation,
+  alertDelivery,
   alertsLoad,
   anomaly,
 ];
