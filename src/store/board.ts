@@ -232,6 +232,11 @@ export class BoardReader {
     };
   }
 
+  /** Only its state: `lane` without making an object. */
+  laneState(row: number): LaneState {
+    return LANE_STATES[this.word(row, RowWord.laneState)] ?? 'stopped';
+  }
+
   /**
    * Whether a row looks unchanged, for callers that check thousands of rows. Reads plainly, since Atomics.load takes
    * four times as long: the words may be a moment old, and of different moments. True only means that no change was

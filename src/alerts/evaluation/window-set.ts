@@ -78,6 +78,16 @@ export class WindowSet {
     for (const window of windows) window.add(row, atMs, value);
   }
 
+  /** A value of each row at the same time; NaN: none. */
+  addAll(metric: string, atMs: number, values: Float64Array, rows: number): void {
+    for (const window of this.#byMetric.get(metric) ?? []) {
+      for (let row = 0; row < rows; row++) {
+        const value = values[row] as number;
+        if (!Number.isNaN(value)) window.add(row, atMs, value);
+      }
+    }
+  }
+
   /** The windows of the first rules have room first. */
   #makeRoom(): void {
     let left = this.#maxBytes;

@@ -50,6 +50,9 @@ export class Window {
   #first = new Float64Array(0);
   #lastAt = new Float64Array(0);
   #last = new Float64Array(0);
+  /** `rate`: when the value before the last came, and the last part with an increase: most counters stand still. */
+  #beforeLastAt = new Float64Array(0);
+  #rose = new Float64Array(0);
   /** Number of the newest part. */
   #newest = new Float64Array(0);
   // By row and part.
@@ -69,7 +72,7 @@ export class Window {
   /** Bytes for each worker. */
   static bytesPerRow({ kind }: WindowCall): number {
     const ofPart = 4 + 8 + (kind === 'rate' || kind === 'predict' ? 4 : 0) + (kind === 'rate' ? 8 : 0);
-    return 6 * 8 + ofPart * WINDOW_PARTS;
+    return (kind === 'rate' ? 8 : 6) * 8 + ofPart * WINDOW_PARTS;
   }
 
   get bytes(): number {
@@ -106,7 +109,11 @@ export class Window {
     this.#count = grown(this.#count, rows * WINDOW_PARTS);
     this.#value = grown(this.#value, rows * WINDOW_PARTS);
     if (kind === 'rate' || kind === 'predict') this.#time = grown(this.#time, rows * WINDOW_PARTS);
-    if (kind === 'rate') this.#step = grown(this.#step, rows * WINDOW_PARTS);
+    if (kind === 'rate') {
+      this.#step = grown(this.#step, rows * WINDOW_PARTS);
+      this.#beforeLastAt = grown(this.#beforeLastAt, rows);
+      this.#rose = grown(this.#rose, rows);
+    }
     this.#rows = rows;
     for (let row = from; row < rows; row++) this.#since[row] = Number.NaN;
   }
@@ -131,6 +138,7 @@ export class Window {
       else this.#advance(row, part, ago);
     }
     this.#put(row, part, atMs, value, 1, value, value, this.#last[row] as number);
+    if (this.call.kind === 'rate') this.#beforeLastAt[row] = this.#lastAt[row] as number;
     this.#last[row] = value;
     this.#lastAt[row] = atMs;
   }
@@ -208,6 +216,9 @@ export class Window {
     this.#first[row] = value;
     this.#lastAt[row] = Number.NaN;
     this.#last[row] = Number.NaN;
+    if (this.call.kind !== 'rate') return;
+    this.#beforeLastAt[row] = Number.NaN;
+    this.#rose[row] = Number.NEGATIVE_INFINITY;
   }
 
   /** Parts between the newest one and this one have no values. */
@@ -246,8 +257,10 @@ export class Window {
         if (isFirst || Math.fround(offsetMs) < (this.#time[index] as number)) {
           this.#time[index] = offsetMs;
           this.#step[index] = Number.isNaN(before) ? 0 : increase(before, value);
-        } else {
+          if (this.#step[index] !== 0) this.#rise(row, part);
+        } else if (value !== before) {
           this.#value[index] = (this.#value[index] as number) + increase(before, value);
+          this.#rise(row, part);
         }
         break;
       case 'predict':
@@ -267,10 +280,15 @@ export class Window {
     if ((this.#newest[row] as number) - part >= WINDOW_PARTS) return;
     const index = row * WINDOW_PARTS + (part % WINDOW_PARTS);
     const step = increase(before, this.#first[row] as number);
+    if (step !== 0) this.#rise(row, part);
     const firstAt = (this.#firstAt[row] as number) - part * this.#partMs;
     // The part may have values from before, too: then the step is within it.
     if (Math.abs((this.#time[index] as number) - firstAt) < 1) this.#step[index] = step;
     else this.#value[index] = (this.#value[index] as number) + step;
+  }
+
+  #rise(row: number, part: number): void {
+    this.#rose[row] = Math.max(this.#rose[row] as number, part);
   }
 
   #mean(row: number, oldest: number, newest: number): number {
@@ -297,6 +315,8 @@ export class Window {
   }
 
   #rate(row: number, oldest: number, newest: number): number {
+    const hasTwo = Math.floor((this.#beforeLastAt[row] as number) / this.#partMs) >= oldest;
+    if (hasTwo && (this.#rose[row] as number) < oldest) return 0;
     let firstAt = Number.NaN;
     let sum = 0;
     for (let part = oldest; part <= newest; part++) {

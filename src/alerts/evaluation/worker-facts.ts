@@ -73,6 +73,9 @@ export class WorkerFacts implements Fleet {
   #nextSample = new Float64Array(0);
   #takenMs = new Float64Array(0);
   readonly #samples = new SampleColumns();
+  readonly #numbers = {} as Record<NumberName, Float64Array>;
+  readonly #texts = {} as Record<TextName, (string | undefined)[]>;
+  #flags: readonly Uint8Array[] = [];
 
   constructor(directory: Directory) {
     this.#directory = directory;
@@ -120,6 +123,7 @@ export class WorkerFacts implements Fleet {
     const toRead = this.#isStale ? this.#present() : changed;
     this.#isStale = false;
     this.#samples.usages = new Set(USAGE_KEYS.filter((key) => windows.has(nameOfUsage(key))));
+    this.#takeColumns();
     for (const entry of toRead) readWhileThere(board, entry, () => this.#read(entry, now, windows));
     this.#feedCounters(now, windows);
   }
@@ -164,15 +168,16 @@ export class WorkerFacts implements Fleet {
     this.#text('group', row, groupOf(entry));
     this.#text('state', row, state);
     this.#text('cause', row, board.cause(row));
-    this.#text('lane_state', row, board.lane(row).state);
+    this.#text('lane_state', row, board.laneState(row));
     for (const { name, key } of this.#labels) {
       const labels = facts?.labels;
       this.workers.textColumn(key)[row] =
         labels !== undefined && Object.hasOwn(labels, name) ? labels[name] : undefined;
     }
-    this.workers.flagColumn(IS_ACTIVE)[row] = Number(board.isActive(row));
-    this.workers.flagColumn('name stuck')[row] = Number(board.stuck(row) !== undefined);
-    this.workers.flagColumn('name flapping')[row] = Number(board.isFlapping(row));
+    const [isActive, stuck, flapping] = this.#flags as readonly [Uint8Array, Uint8Array, Uint8Array];
+    isActive[row] = Number(board.isActive(row));
+    stuck[row] = Number(board.stuck(row) !== undefined);
+    flapping[row] = Number(board.isFlapping(row));
     this.#number('missed', row, board.missed(row));
     this.#number('restarts', row, board.restarts(row));
     this.#number('interval_ms', row, board.intervalMs(row));
@@ -197,11 +202,21 @@ export class WorkerFacts implements Fleet {
   }
 
   #number(name: NumberName, row: number, value: number): void {
-    this.workers.numberColumn(`name ${name}`)[row] = value;
+    this.#numbers[name][row] = value;
   }
 
+  /** Most stay as they are, and to compare is cheaper than to write. */
   #text(name: TextName, row: number, value: string | undefined): void {
-    this.workers.textColumn(`name ${name}`)[row] = value;
+    const column = this.#texts[name];
+    if (column[row] !== value) column[row] = value;
+  }
+
+  /** Looked up once for all workers. */
+  #takeColumns(): void {
+    const { workers } = this;
+    for (const name of NUMBER_NAMES) this.#numbers[name] = workers.numberColumn(`name ${name}`);
+    for (const name of TEXT_NAMES) this.#texts[name] = workers.textColumn(`name ${name}`);
+    this.#flags = [IS_ACTIVE, 'name stuck', 'name flapping'].map((key) => workers.flagColumn(key));
   }
 
   /** Most devices so far. */
@@ -213,7 +228,10 @@ export class WorkerFacts implements Fleet {
   }
 
   #place(entry: WorkerEntry, windows: WindowSet): void {
+    const { room } = this.workers;
     this.workers.place(entry.row, entry.workerId);
+    // Columns that grow are other arrays.
+    if (this.workers.room !== room) this.#takeColumns();
     while (this.#entries.length <= entry.row) this.#entries.push(undefined);
     this.#beginSamples(entry, windows);
   }
@@ -250,18 +268,21 @@ export class WorkerFacts implements Fleet {
         this.#nextSample[row] = slot.samplesEnd;
         return;
       }
-      slot.samplesSince(this.#nextSample[row] as number, this.#samples);
-      this.#nextSample[row] = this.#samples.to;
-      if (this.#samples.count > 0) {
+      // The record is the newest sample: most workers have sent once.
+      const end = slot.samplesEnd;
+      if ((end - (this.#nextSample[row] as number)) >>> 0 > 1) {
+        slot.samplesSince(this.#nextSample[row] as number, this.#samples);
+        this.#nextSample[row] = this.#samples.to;
         this.#feedSamples(row, now, windows);
-        this.#takenMs[row] = receivedMs;
+        this.#takenMs[row] = Math.max(receivedMs, this.#takenMs[row] as number);
         return;
       }
+      this.#nextSample[row] = end;
     }
     if (receivedMs <= (this.#takenMs[row] as number)) return;
     this.#takenMs[row] = receivedMs;
     for (const name of SAMPLE_NAMES) {
-      windows.add(row, name, receivedMs, this.workers.numberColumn(`name ${name}`)[row] as number);
+      if (windows.has(name)) windows.add(row, name, receivedMs, this.#numbers[name][row] as number);
     }
     for (const { name } of this.#metrics) windows.add(row, name, receivedMs, metrics[name] ?? Number.NaN);
   }
@@ -269,10 +290,13 @@ export class WorkerFacts implements Fleet {
   #feedSamples(row: number, now: EvaluationTime, windows: WindowSet): void {
     const samples = this.#samples;
     const { count, flags, receivedMonotonicMs: at } = samples;
+    // One that came while the record before was read is there already. Times of samples are in whole ms.
+    let first = 0;
+    while (first < count && (at[first] as number) <= Math.floor(this.#takenMs[row] as number)) first++;
     for (const name of SAMPLE_NAMES) {
       if (!windows.has(name)) continue;
       const values = samples[OF_SAMPLES[name]];
-      for (let n = 0; n < count; n++) {
+      for (let n = first; n < count; n++) {
         if (name === 'gpu_usage' && ((flags[n] as number) & SampleFlag.hasGpu) === 0) continue;
         windows.add(row, name, Math.min(at[n] as number, now.monotonicMs), values[n] as number);
       }
@@ -289,8 +313,7 @@ export class WorkerFacts implements Fleet {
   #feedCounters({ monotonicMs }: EvaluationTime, windows: WindowSet): void {
     for (const name of COUNTER_NAMES) {
       if (!windows.has(name)) continue;
-      const column = this.workers.numberColumn(`name ${name}`);
-      for (let row = 0; row < this.workers.rows; row++) windows.add(row, name, monotonicMs, column[row] as number);
+      windows.addAll(name, monotonicMs, this.workers.numberColumn(`name ${name}`), this.workers.rows);
     }
   }
 
@@ -326,7 +349,7 @@ function droppedOf({ row, slot }: WorkerEntry, { board }: Directory): number {
     (sum, reason) => sum + board.replacedFor(row, reason),
     0,
   );
-  return slot.counts().rejected + board.lost(row) + replaced;
+  return (slot.rejected >>> 0) + board.lost(row) + replaced;
 }
 
 function metricsIn({ slot }: Pick<WorkerEntry, 'slot'>): Readonly<Record<string, number>> {

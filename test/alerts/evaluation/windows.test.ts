@@ -162,6 +162,14 @@ describe('a window', () => {
     expect(window.at(1, 1_040_000)).toBeCloseTo((10 + 10 + 5 + 10) / 40);
   });
 
+  test('of a counter that stands still is 0, also after it rose', () => {
+    const window = new Window(call('rate'));
+    window.reserve(2);
+    window.add(1, 1_000_000, 5);
+    for (let n = 1; n <= 80; n++) window.add(1, 1_000_000 + n * 1000, 6);
+    expect(window.at(1, 1_080_000)).toBe(0);
+  });
+
   test('predicts along the line', () => {
     const window = new Window({ ...call('predict'), aheadMs: 3_600_000 });
     window.reserve(2);
