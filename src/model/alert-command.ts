@@ -8,7 +8,12 @@ export type AlertCommand =
   /** Reads the rule file again. */
   | { readonly type: 'reload-rules' }
   /** Sends a marked trial to each target of the receiver, past the queue. */
-  | { readonly type: 'test-receiver'; readonly receiver: string };
+  | {
+      readonly type: 'test-receiver';
+      readonly receiver: string;
+      /** Do not send its end. */
+      readonly isFiringOnly?: boolean;
+    };
 
 /** Something that is wrong with the rule file; lines and columns count from 1. */
 export interface FileProblem {

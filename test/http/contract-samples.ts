@@ -103,6 +103,8 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
   ],
   testAlertReceiver: [
     { target: '/api/v1/receivers/hook/test', status: 200 },
+    { target: '/api/v1/receivers/hook/test?firing_only=true', status: 200 },
+    { target: '/api/v1/receivers/hook/test?firing_only=yes', status: 400 },
     { target: '/api/v1/receivers/ghost/test', status: 404 },
     { target: '/api/v1/receivers/%ff/test', status: 400 },
   ],

@@ -1,16 +1,14 @@
-/** `pulselane alerts [id]`: what fires at a running master, and why; `pulselane alerts test`: whether a receiver gets it. */
+/** `pulselane alerts [id]`: what fires at a running master, and why. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { PulselaneError } from '../../lib/errors.ts';
 import type { AlertJson } from '../../model/alert-json.ts';
 import { type AlertFlags, addAlertFilters, alertParameters } from '../alert-query.ts';
-import { EXIT_FAILURE, ExitWith } from '../exit-codes.ts';
 import { examples } from '../help-text.ts';
-import { printAnswer, printMessage } from '../output/answer.ts';
-import { ACTION_FORMATS, LIST_FORMATS } from '../output/format.ts';
+import { printAnswer } from '../output/answer.ts';
+import { LIST_FORMATS } from '../output/format.ts';
 import { ALERT_FIELDS, type AlertPage, alertOf, alertPageOf, flatAlert } from '../views/alert-items.ts';
 import { alertDetails, alertsText } from '../views/alerts-text.ts';
-import { notTelemetry } from '../views/api-answer.ts';
+import { alertsTestCommand } from './alerts-test.ts';
 import type { ApiClient, QueryPairs } from './api.ts';
 import { apiClientOf, type ClientEnvironment, clientCommand } from './client-command.ts';
 
@@ -31,7 +29,7 @@ export function alertsCommand(environment: ClientEnvironment): Command {
       .option('--all', 'also those that were resolved recently')
       .option('--state <states>', 'only those in these states, separated by commas: firing, pending, resolved'),
   ).option('--limit <n>', `at most so many (default: ${DEFAULT_LIMIT})`);
-  command.addCommand(testCommand(environment));
+  command.addCommand(alertsTestCommand(environment));
   command.addHelpText(
     'after',
     examples(
@@ -98,27 +96,4 @@ export async function listed(
     cursor = page.nextCursor;
     if (cursor === null || alerts.length >= limit) return { page: { ...page, alerts }, nowMs: answer.atUnixMs };
   }
-}
-
-const trialsJson = z.object({
-  message: z.string(),
-  trials: z.array(z.object({ kind: z.string(), sent: z.boolean(), detail: z.string() })),
-});
-
-function testCommand({ streams, clock }: ClientEnvironment): Command {
-  const command = clientCommand(
-    'test',
-    'have a running master send a marked trial to a receiver of alerts',
-    ACTION_FORMATS,
-  ).argument('<receiver>', 'its name in the rule file');
-  command.addHelpText('after', examples('pulselane alerts test hook'));
-  return command.action(async (receiver: string) => {
-    const answer = await apiClientOf(command, clock).testReceiver(receiver);
-    const parsed = trialsJson.safeParse(answer.body);
-    if (!parsed.success) throw notTelemetry('/api/v1/receivers/{name}/test');
-    const { message, trials } = parsed.data;
-    const lines = trials.map(({ kind, sent, detail }) => `${kind}: ${sent ? 'sent' : `not sent: ${detail}`}`);
-    printMessage({ message: [message, ...lines], json: answer.body }, command, streams);
-    if (trials.some(({ sent }) => !sent)) throw new ExitWith(EXIT_FAILURE);
-  });
 }

@@ -193,8 +193,9 @@ export class ApiClient {
   }
 
   /** Sends a trial to a receiver of alerts. */
-  testReceiver(name: string): Promise<ApiAnswer> {
-    return this.#get(`/api/v1/receivers/${encodeURIComponent(name)}/test`, [200], {
+  testReceiver(name: string, isFiringOnly = false): Promise<ApiAnswer> {
+    const query = isFiringOnly ? '?firing_only=true' : '';
+    return this.#get(`/api/v1/receivers/${encodeURIComponent(name)}/test${query}`, [200], {
       method: 'POST',
       timeoutMs: TRIAL_TIMEOUT_MS,
     });

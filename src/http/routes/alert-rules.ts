@@ -9,6 +9,7 @@ import { sendJson } from '../answers/respond.ts';
 import { RULES_EXAMPLE, Rules, Trials } from '../api/alert-rules-schema.ts';
 import { commandAnswers } from '../api/carry-out.ts';
 import { type Api, endpoint, workerIdIn } from '../api/endpoint.ts';
+import { oneOf, query } from '../api/parameters.ts';
 import { jsonAnswer, problemAnswers } from '../api/schemas.ts';
 import { needs } from '../api/scopes.ts';
 import type { AppContext } from '../context.ts';
@@ -52,7 +53,8 @@ const test = createRoute({
   tags: ['Alerts'],
   ...needs('operate'),
   summary: 'Send a trial to a receiver',
-  description: 'Sends an alert that is marked as a trial to each target of the receiver, and says what became of it.',
+  description:
+    'Sends an alert that is marked as a trial to each target of the receiver, then its end, and says what became of it.',
   request: {
     params: z.object({
       name: z.string().openapi({
@@ -60,6 +62,11 @@ const test = createRoute({
         description: 'The name of the receiver, percent-encoded.',
         example: 'hook',
       }),
+    }),
+    query: query({
+      firing_only: oneOf(['true', 'false'])
+        .optional()
+        .openapi({ description: 'true: the end of the trial is not sent.' }),
     }),
   },
   responses: {
@@ -92,7 +99,8 @@ export function alertRuleRoutes(api: Api, { directory, hasAlerts, command, refus
     if (receiver === undefined) {
       return problem(c, 'invalid_argument', 'name: expected percent-encoded UTF-8');
     }
-    const reply = await command({ type: 'alerts', asked: { type: 'test-receiver', receiver } });
+    const only = c.req.valid('query').firing_only === 'true' ? { isFiringOnly: true } : {};
+    const reply = await command({ type: 'alerts', asked: { type: 'test-receiver', receiver, ...only } });
     if (reply.reason !== undefined) refusals.count(reply.reason);
     if (!reply.ok) return problem(c, reply.code, reply.message);
     const trials = (reply.trials ?? []).map(({ kind, isSent, detail }) => ({ kind, sent: isSent, detail }));
