@@ -245,9 +245,9 @@ export class AlertNotices implements Notices {
     }
   }
 
-  trial(receiver: string): Promise<AlertReply> {
+  trial(receiver: string, isFiringOnly: boolean): Promise<AlertReply> {
     const { clock, makeSender, publicUrl } = this.#options;
-    return trialReply(this.#receivers, receiver, { clock, makeSender, externalUrl: publicUrl });
+    return trialReply(this.#receivers, receiver, { clock, makeSender, externalUrl: publicUrl, isFiringOnly });
   }
 
   async stop(): Promise<void> {

@@ -47,8 +47,8 @@ export interface Notices {
   readonly maxQueued: number;
   /** Sets or ends a silence, between two evaluations: `plan` and `write` follow. Undefined: it is no such command. */
   change(command: AlertCommand, now: Now): AlertReply | undefined;
-  /** Sends a trial to each target of the receiver, past the queue. */
-  trial(receiver: string): Promise<AlertReply>;
+  /** Sends a trial to each target of the receiver, past the queue. @param isFiringOnly without its end */
+  trial(receiver: string, isFiringOnly: boolean): Promise<AlertReply>;
   stop(): Promise<void>;
 }
 

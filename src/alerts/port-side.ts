@@ -148,7 +148,7 @@ class Running {
         case 'reload-rules':
           return await this.#reload();
         case 'test-receiver':
-          return await this.#notices.trial(command.receiver);
+          return await this.#notices.trial(command.receiver, command.isFiringOnly === true);
         case 'silence':
         case 'expire-silence': {
           const reply = await this.#cycle.change((now) => this.#notices.change(command, now));
