@@ -26,8 +26,7 @@ export function addAlertFilters(command: Command): Command {
     .option(
       '--filter <matcher>',
       'only alerts with this label: worker=~"rack-7-.*"; may be given several times',
-      (text: string, others: readonly string[]) => [...others, text],
-      [] as readonly string[],
+      (text: string, others: readonly string[] = []) => [...others, text],
     );
 }
 

@@ -26,6 +26,7 @@ function verdict(alerts: readonly Alert[], settings: Partial<CheckSettings> = {}
     {
       alerts: alerts.map(alertJson),
       evaluatedAt: new Date(ALERT_TIME).toISOString(),
+      evaluationIntervalMs: 5000,
       problems: [],
       nowMs: ALERT_TIME,
       ...facts,
@@ -89,6 +90,10 @@ describe('the verdict', () => {
       status: 'UNKNOWN',
       text: expect.stringContaining('not evaluated for 2m | firing=1'),
     });
+    const evaluationIntervalMs = STALE_AFTER_MS;
+    const slow = { evaluationIntervalMs, nowMs: ALERT_TIME + 3 * evaluationIntervalMs };
+    expect(verdict([anAlert()], {}, slow).status).toBe('CRITICAL');
+    expect(verdict([anAlert()], {}, { ...slow, nowMs: slow.nowMs + 1 }).status).toBe('UNKNOWN');
     const problems = [{ code: 'thread', detail: 'the alerts thread ended', since: '' }];
     expect(verdict([], {}, { problems }).status).toBe('UNKNOWN');
   });

@@ -43,7 +43,9 @@ test('each flag that a page gives to a command is one of its flags', async () =>
     .flatMap((block) => block.replaceAll(/\\\n\s*/g, ' ').split('\n'))
     .flatMap((line) =>
       Array.from(
-        line.matchAll(/(?:^|[;(] ?|-- |&& )pulselane ((?:token |task |history (?=backup))?[a-z][a-z-]*)([^|;#)]*)/g),
+        line.matchAll(
+          /(?:^|[;(] ?|-- |&& )pulselane ((?:token |task |silence |history (?=backup))?[a-z][a-z-]*)([^|;#)]*)/g,
+        ),
       ),
     )
     // Behind ` -- ` stands another command.

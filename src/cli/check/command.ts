@@ -103,7 +103,7 @@ function timeoutOf(text: string): number {
 async function factsOf(api: ApiClient, flags: CheckFlags): Promise<CheckFacts> {
   const { worker, group, severity, rule, filter } = flags;
   const { page, nowMs } = await listed(api, alertParameters({ worker, group, severity, rule, filter }), MAX_ALERTS);
-  const { alerts, evaluatedAt, problems } = page;
+  const { alerts, evaluatedAt, evaluationIntervalMs, problems } = page;
   // What is misspelt, or forgotten by the master, has no alerts: that is not OK.
   if (worker !== undefined && alerts.length === 0 && (await api.workerDetail(worker)) === undefined) {
     throw new PulselaneError('not_found', `no worker is called ${worker}`);
@@ -111,7 +111,7 @@ async function factsOf(api: ApiClient, flags: CheckFlags): Promise<CheckFacts> {
   if (group !== undefined && alerts.length === 0 && !(await hasGroup(api, group))) {
     throw new PulselaneError('not_found', `no worker belongs to the group ${group}`);
   }
-  return { alerts, evaluatedAt, problems, nowMs };
+  return { alerts, evaluatedAt, evaluationIntervalMs, problems, nowMs };
 }
 
 async function hasGroup(api: ApiClient, group: string): Promise<boolean> {

@@ -28,6 +28,7 @@ export interface CheckFacts {
   readonly alerts: readonly AlertJson[];
   /** Null: the rules were not evaluated yet. */
   readonly evaluatedAt: string | null;
+  readonly evaluationIntervalMs: number | null;
   readonly problems: readonly AlertsProblemItem[];
   /** By the master's clock. */
   readonly nowMs: number;
@@ -39,8 +40,9 @@ export interface Verdict {
   readonly text: string;
 }
 
-/** 24 evaluations at the usual interval of 5 s: the master no longer judges. */
+/** 24 evaluations at the usual interval of 5 s, and three at a longer one: the master no longer judges. */
 export const STALE_AFTER_MS = 120_000;
+const STALE_AFTER_EVALUATIONS = 3;
 /** Nagios keeps 8 KB of output: 20 lines of 300 characters. */
 const MAX_LINES = 20;
 const MAX_LINE_LENGTH = 300;
@@ -74,12 +76,13 @@ export function unknownText(reason: string, perfdata?: string): string {
 }
 
 /** Why nothing can be said; undefined: something can. */
-function distrustOf({ evaluatedAt, problems, nowMs }: CheckFacts): string | undefined {
+function distrustOf({ evaluatedAt, evaluationIntervalMs, problems, nowMs }: CheckFacts): string | undefined {
   const stopped = problems.find(({ code }) => code === 'thread');
   if (stopped !== undefined) return `the rules are not evaluated: ${stopped.detail}`;
   if (evaluatedAt === null) return 'the rules were not evaluated yet';
   const ageMs = nowMs - Date.parse(evaluatedAt);
-  return ageMs > STALE_AFTER_MS ? `the rules were not evaluated for ${age(ageMs)}` : undefined;
+  const staleAfterMs = Math.max(STALE_AFTER_MS, STALE_AFTER_EVALUATIONS * (evaluationIntervalMs ?? 0));
+  return ageMs > staleAfterMs ? `the rules were not evaluated for ${age(ageMs)}` : undefined;
 }
 
 function statusOf(levels: readonly CheckStatus[], { warning, critical }: CheckSettings): CheckStatus {

@@ -55,6 +55,7 @@ const alertPage = z.object({
   total: z.number(),
   next_cursor: text,
   evaluated_at: text,
+  evaluation_interval_ms: z.number().nullable().default(null),
   problems: z.array(problem).default([]),
 });
 
@@ -67,6 +68,8 @@ export interface AlertPage {
   readonly nextCursor: string | null;
   /** Null: nothing was evaluated yet. */
   readonly evaluatedAt: string | null;
+  /** Null: no rules are loaded yet. */
+  readonly evaluationIntervalMs: number | null;
   readonly problems: readonly AlertsProblemItem[];
 }
 
@@ -74,8 +77,13 @@ export interface AlertPage {
 export function alertPageOf({ body }: ApiAnswer): AlertPage {
   const parsed = alertPage.safeParse(body);
   if (!parsed.success) throw notTelemetry('/api/v1/alerts');
-  const { alerts, total, next_cursor: nextCursor, evaluated_at: evaluatedAt, problems } = parsed.data;
-  return { alerts, total, nextCursor, evaluatedAt, problems };
+  const { alerts, total, problems } = parsed.data;
+  const {
+    next_cursor: nextCursor,
+    evaluated_at: evaluatedAt,
+    evaluation_interval_ms: evaluationIntervalMs,
+  } = parsed.data;
+  return { alerts, total, nextCursor, evaluatedAt, evaluationIntervalMs, problems };
 }
 
 /** Of `GET /api/v1/alerts/{id}`. */

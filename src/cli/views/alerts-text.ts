@@ -33,7 +33,7 @@ export interface ShownAlerts {
 }
 
 export function alertsText(
-  { alerts, total, evaluatedAt, problems }: Omit<AlertPage, 'nextCursor'>,
+  { alerts, total, evaluatedAt, problems }: Omit<AlertPage, 'nextCursor' | 'evaluationIntervalMs'>,
   { nowMs, isFiltered }: ShownAlerts,
   page = ENDLESS_PAGE,
 ): string {

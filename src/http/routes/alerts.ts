@@ -37,6 +37,7 @@ const List = z
     total: z.int().openapi({ description: 'Alerts that pass the filters, on all pages.' }),
     next_cursor: z.string().nullable().openapi({ description: 'The cursor of the next page; null on the last page.' }),
     evaluated_at: moment('The last evaluation of rules; null: none yet.').nullable(),
+    evaluation_interval_ms: z.number().nullable().openapi({ description: 'How often rules are evaluated.' }),
     problems: AlertsProblems,
   })
   .openapi('AlertList');
@@ -92,6 +93,7 @@ const list = createRoute({
         total: 1,
         next_cursor: null,
         evaluated_at: '2026-11-23T17:55:10.000Z',
+        evaluation_interval_ms: 5000,
         problems: [],
       }),
     },
@@ -163,6 +165,7 @@ export function alertRoutes(api: Api, context: AppContext): void {
         total: all.length,
         next_cursor: last === undefined || shown.length === rest.length ? null : cursorOf(last, mark),
         evaluated_at: evaluatedUnixMs === null ? null : new Date(evaluatedUnixMs).toISOString(),
+        evaluation_interval_ms: directory.loadedRules?.evaluationIntervalMs ?? null,
         problems: problemsJson(alertsStatus),
       };
     });

@@ -44,6 +44,12 @@ export const ALERT_FAMILIES: readonly MasterFamily[] = [
     'seconds',
   ),
   gauge(
+    'alert_evaluation_interval_seconds',
+    'How often rules are evaluated (evaluation_interval).',
+    ({ directory }) => seconds(directory.loadedRules?.evaluationIntervalMs),
+    'seconds',
+  ),
+  gauge(
     'alert_evaluation_age_seconds',
     'Time since the last evaluation; since the start if there was none.',
     (facts) => {
