@@ -105,7 +105,6 @@ export class AlertNotices implements Notices {
     return QUEUE_LIMITS.notifications;
   }
 
-  /** Oldest first. */
   get deadLetters(): readonly DeadLetter[] {
     return this.#deadLetters.all;
   }

@@ -1,6 +1,7 @@
 /** What the alerts thread joins: each part is made by its folder, and used by the cycle alone. */
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { AlertReceiverStatus, RuleFigures } from '../model/alerts-status.ts';
+import type { DeadLetter } from '../model/dead-letter.ts';
 import type { Silence } from '../model/silence.ts';
 import type { Announcement } from '../reading/directory.ts';
 import type { Evaluated } from './evaluation/evaluated.ts';
@@ -44,6 +45,8 @@ export interface Notices {
   /** Set while a receiver gets nothing, for long enough that somebody has to look. */
   readonly problem: { readonly detail: string; readonly sinceUnixMs: number } | undefined;
   readonly receivers: readonly AlertReceiverStatus[];
+  /** Notifications that were given up, oldest first. */
+  readonly deadLetters: readonly DeadLetter[];
   readonly maxQueued: number;
   /** Sets or ends a silence, between two evaluations: `plan` and `write` follow. Undefined: it is no such command. */
   change(command: AlertCommand, now: Now): AlertReply | undefined;

@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type AlertText, MAX_ALERTS_PER_ANNOUNCEMENT } from '../model/alert-changes.ts';
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
-import type { AlertsStatus, LoadedRules } from '../model/alerts-status.ts';
+import { type AlertsStatus, type LoadedRules, MAX_SHOWN_DEAD_LETTERS } from '../model/alerts-status.ts';
 import type { NewEvent } from '../model/events.ts';
 import type { Directory } from '../reading/directory.ts';
 import type { ReadingParts, ReadingUser } from '../reading/reader-thread.ts';
@@ -291,6 +291,7 @@ class Running {
         holding: this.#cycle.holding(rule.name),
       })),
       receivers: this.#notices.receivers,
+      deadLetters: this.#notices.deadLetters.slice(-MAX_SHOWN_DEAD_LETTERS).reverse(),
       maxQueued: this.#notices.maxQueued,
     };
   }

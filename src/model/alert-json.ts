@@ -2,6 +2,7 @@
 import type { Alert, AlertState, AlertValue, AlertValues, ClosedBecause, ForEach } from './alert.ts';
 import type { FileProblem } from './alert-command.ts';
 import type { AlertReceiverStatus, AlertsStatus, LoadedRules, RuleFigures, RuleText } from './alerts-status.ts';
+import type { DeadLetter, GivenUpBecause } from './dead-letter.ts';
 import { type LabelMatcher, type Silence, type SilenceState, silenceState } from './silence.ts';
 
 type Texts = Readonly<Record<string, string>>;
@@ -148,7 +149,28 @@ export interface RulesJson {
   readonly rules: readonly RuleJson[];
   readonly receivers: readonly AlertReceiverJson[];
   readonly mute_times: readonly string[];
+  readonly last_dead_letters: readonly DeadLetterJson[];
   readonly max_queued: number | null;
+}
+
+/** A notification that was given up. */
+export interface DeadLetterJson {
+  readonly receiver: string;
+  readonly kind: string;
+  readonly group_key: string;
+  readonly dedup_key: string;
+  readonly alerts: readonly {
+    readonly id: string;
+    readonly alert: string;
+    readonly subject: string;
+    readonly state: AlertState;
+  }[];
+  readonly alert_count: number;
+  readonly created_at: string;
+  readonly given_up_at: string;
+  readonly because: GivenUpBecause;
+  readonly detail: string;
+  readonly attempts: number;
 }
 
 /** @param loaded undefined: no rules are loaded yet. @param status undefined: nothing was evaluated yet */
@@ -177,7 +199,24 @@ export function rulesJson(loaded: LoadedRules | undefined, status: AlertsStatus 
       ),
     })),
     mute_times: loaded?.muteTimes ?? [],
+    last_dead_letters: (status?.deadLetters ?? []).map(deadLetterJson),
     max_queued: status?.maxQueued ?? null,
+  };
+}
+
+function deadLetterJson(letter: DeadLetter): DeadLetterJson {
+  return {
+    receiver: letter.receiver,
+    kind: letter.kind,
+    group_key: letter.groupKey,
+    dedup_key: letter.dedupKey,
+    alerts: letter.alerts.map(({ id, rule, subject, state }) => ({ id, alert: rule, subject: subject.name, state })),
+    alert_count: letter.alertCount,
+    created_at: iso(letter.createdUnixMs),
+    given_up_at: iso(letter.givenUpUnixMs),
+    because: letter.because,
+    detail: letter.detail,
+    attempts: letter.attempts,
   };
 }
 

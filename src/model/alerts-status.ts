@@ -5,6 +5,7 @@
  */
 import type { ForEach } from './alert.ts';
 import type { FileProblem } from './alert-command.ts';
+import type { DeadLetter } from './dead-letter.ts';
 
 /** One rule, as written. */
 export interface RuleText {
@@ -106,6 +107,9 @@ export function alertTotals(status: AlertsStatus | undefined): AlertTotals | und
   };
 }
 
+/** They are told with the figures, up to once a second: 20 KB. */
+export const MAX_SHOWN_DEAD_LETTERS = 20;
+
 export interface AlertsStatus {
   readonly atUnixMs: number;
   /** That of {@link LoadedRules}. */
@@ -130,6 +134,8 @@ export interface AlertsStatus {
   /** In the order of {@link LoadedRules.rules}. */
   readonly rules: readonly RuleFigures[];
   readonly receivers: readonly AlertReceiverStatus[];
+  /** The last notifications that were given up, newest first, at most {@link MAX_SHOWN_DEAD_LETTERS}. */
+  readonly deadLetters: readonly DeadLetter[];
   /** Bound of the notifications that wait. */
   readonly maxQueued: number;
 }

@@ -14,6 +14,7 @@ export function quietNotices(settings: Partial<Notices> = {}): Notices {
     silences: [],
     problem: undefined,
     receivers: [],
+    deadLetters: [],
     maxQueued: 0,
     change: () => undefined,
     trial: async () => ({ ok: true, message: '' }),

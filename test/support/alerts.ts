@@ -2,6 +2,7 @@
 import type { Alert } from '../../src/model/alert.ts';
 import type { AlertChanges } from '../../src/model/alert-changes.ts';
 import type { AlertReceiverStatus, AlertsStatus, LoadedRules, RuleText } from '../../src/model/alerts-status.ts';
+import type { DeadLetter } from '../../src/model/dead-letter.ts';
 import type { Silence } from '../../src/model/silence.ts';
 
 /** 2026-11-23T17:54:55Z, the contract's own example. */
@@ -100,6 +101,25 @@ export function alertReceiver(facts: Partial<AlertReceiverStatus> = {}): AlertRe
   };
 }
 
+export function aDeadLetter(facts: Partial<DeadLetter> = {}): DeadLetter {
+  return {
+    id: 7,
+    receiver: 'hook',
+    kind: 'webhook',
+    targetKey: 'webhook#0',
+    groupKey: '{}:{alertname="Hot"}',
+    dedupKey: '7a1c',
+    alerts: [{ id: 'Hot-worker-1', rule: 'Hot', subject: { kind: 'worker', name: 'worker-1' }, state: 'firing' }],
+    alertCount: 12,
+    createdUnixMs: ALERT_TIME - 60_000,
+    givenUpUnixMs: ALERT_TIME,
+    because: 'refused',
+    detail: '403 Forbidden',
+    attempts: 1,
+    ...facts,
+  };
+}
+
 export function alertsStatus(facts: Partial<AlertsStatus> = {}): AlertsStatus {
   return {
     atUnixMs: ALERT_TIME,
@@ -131,6 +151,7 @@ export function alertsStatus(facts: Partial<AlertsStatus> = {}): AlertsStatus {
       alertReceiver(),
       alertReceiver({ kind: 'log', target: 1, queued: 0, oldestQueuedUnixMs: null, deadLetters: 0 }),
     ],
+    deadLetters: [aDeadLetter()],
     maxQueued: 10_000,
     ...facts,
   };

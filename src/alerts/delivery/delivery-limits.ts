@@ -45,10 +45,10 @@ export const LEAST_ATTEMPTS = 5;
 /** Four hours of attempts once a minute. The clock may have been set back. */
 export const MAX_ATTEMPTS = 250;
 
-/** Notifications that were given up and are still shown. About 1 MB. */
+/** Notifications that were given up and are kept. About 500 KB. */
 export const MAX_DEAD_LETTERS = 500;
 /** Alerts that are named with one. */
-export const MAX_NAMED_ALERTS = 20;
+export const MAX_NAMED_ALERTS = 5;
 
 /** A receiver that has failed for so long is a fault of the master: nobody is told. Receivers are restarted in less. */
 export const FAULT_AFTER_MS = 2 * 60_000;

@@ -1,6 +1,7 @@
 /** The schema of alerting rules and of the receivers of alerts. */
 import { z } from '@hono/zod-openapi';
-import { FOR_EACH } from '../../model/alert.ts';
+import { ALERT_STATES, FOR_EACH } from '../../model/alert.ts';
+import { GIVEN_UP_BECAUSE } from '../../model/dead-letter.ts';
 import { AlertsProblems } from './alert-schema.ts';
 import { moment } from './schemas.ts';
 
@@ -47,6 +48,27 @@ const Target = z
   })
   .openapi('AlertTarget');
 
+const DeadLetter = z
+  .object({
+    receiver: z.string(),
+    kind: z.string(),
+    group_key: z.string(),
+    dedup_key: z.string(),
+    alerts: z
+      .array(z.object({ id: z.string(), alert: z.string(), subject: z.string(), state: z.enum(ALERT_STATES) }))
+      .openapi({ description: 'The first of them.' }),
+    alert_count: z.int(),
+    created_at: moment('When it was planned.'),
+    given_up_at: moment('When.'),
+    because: z.enum(GIVEN_UP_BECAUSE).openapi({
+      description:
+        '`refused`: the receiver will never take it. `too_old`: not delivered for hours. `attempts`: tried too often. `queue_full`: too much waits for the receiver. `receiver_gone`: the rules no longer have it.',
+    }),
+    detail: z.string().openapi({ description: 'The last error.' }),
+    attempts: z.int(),
+  })
+  .openapi('AlertDeadLetter', { description: 'A notification that was given up: nobody got it.' });
+
 export const Rules = z
   .object({
     path: z.string().nullable().openapi({ description: 'ALERT_RULES; null: only the shipped rules.' }),
@@ -69,6 +91,7 @@ export const Rules = z
     rules: z.array(Rule),
     receivers: z.array(z.object({ name: z.string(), targets: z.array(Target) }).openapi('AlertReceiver')),
     mute_times: z.array(z.string()),
+    last_dead_letters: z.array(DeadLetter).openapi({ description: 'The newest first, at most 20.' }),
     max_queued: z.int().nullable().openapi({ description: 'The most notifications that wait on disk.' }),
   })
   .openapi('AlertRules');
@@ -128,7 +151,22 @@ export const RULES_EXAMPLE: z.input<typeof Rules> = {
     },
   ],
   mute_times: ['nights'],
-  max_queued: 10_000,
+  last_dead_letters: [
+    {
+      receiver: 'hook',
+      kind: 'webhook',
+      group_key: '{}:{alertname="Hot"}',
+      dedup_key: '7a1c0d3c2f7b4e55a6f1c9d08b3e2a41',
+      alerts: [{ id: '3f0c7a9d21e58b64', alert: 'Hot', subject: 'render-7', state: 'firing' }],
+      alert_count: 1,
+      created_at: '2026-11-23T16:02:01.000Z',
+      given_up_at: '2026-11-23T16:02:11.000Z',
+      because: 'refused',
+      detail: '403 Forbidden',
+      attempts: 1,
+    },
+  ],
+  max_queued: 5000,
 };
 
 export const Trials = z.object({

@@ -1,0 +1,116 @@
+/** Plans, the file and the queue together, over restarts and new rules. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { parseMatcher } from '../../src/model/label-matchers.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { routeOf } from '../support/notify-rules.ts';
+import { DeliveryScene, webhooks } from './delivery/delivery-scene.ts';
+import { answers, HttpSink } from './receivers/http-sink.ts';
+import { type FoundOf, rule, ruleSet } from './rules.ts';
+
+let folder: string;
+let path: string;
+let hook: HttpSink;
+const clock = new FakeClock();
+let found: FoundOf = {};
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pulselane-notices-'));
+  path = join(folder, 'alerts.db');
+  hook = await HttpSink.start();
+  found = {};
+});
+afterEach(async () => {
+  await hook[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const rulesTo = (receiver: string) =>
+  ruleSet([rule('Hot')], { receivers: webhooks({ [receiver]: hook.url }), route: routeOf({ receiver }) });
+
+async function started(): Promise<DeliveryScene> {
+  const scene = new DeliveryScene({ path, clock, found: () => found });
+  onTestFinished(() => scene.stop());
+  await scene.cycle.load(rulesTo('hook'));
+  return scene;
+}
+
+async function pass(seconds: number): Promise<void> {
+  for (let s = 0; s < seconds; s++) {
+    clock.advance(1000);
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+  }
+}
+
+function idOf(scene: DeliveryScene): string {
+  const [record] = scene.states.all();
+  if (record === undefined) throw new Error('there is no alert');
+  return record.id;
+}
+
+test('a silence is set, shown with its alerts, outlives a restart, and can be ended', async () => {
+  const scene = await started();
+  const now = () => ({ unixMs: clock.wallMs(), attentiveMs: clock.monotonicMs() });
+  const silence = {
+    matchers: [parseMatcher('worker="a"')],
+    startsUnixMs: clock.wallMs(),
+    endsUnixMs: clock.wallMs() + 3_600_000,
+    createdBy: 'me',
+    comment: 'moving it',
+  };
+  const reply = await scene.cycle.change(() => scene.notices.change({ type: 'silence', silence }, now()));
+  expect(reply).toMatchObject({ ok: true, silenceId: expect.any(String), message: expect.stringContaining('is set') });
+  found = { a: 'holds' };
+  await pass(5);
+  expect(scene.notices.suppressionOf(idOf(scene)).silencedBy).toEqual([scene.notices.silences[0]?.id]);
+  await scene.stop();
+  expect(hook.got).toEqual([]);
+
+  const next = await started();
+  await pass(5);
+  expect(next.notices.silences).toMatchObject([{ comment: 'moving it' }]);
+  expect(hook.got).toEqual([]);
+  const silenceId = next.notices.silences[0]?.id ?? '';
+  const ended = await next.cycle.change(() => next.notices.change({ type: 'expire-silence', silenceId }, now()));
+  expect(ended).toMatchObject({ ok: true, message: `The silence ${silenceId} has ended.` });
+  await eventually(() => hook.got.length === 1);
+  expect(next.notices.suppressionOf(idOf(next)).silencedBy).toEqual([]);
+});
+
+test('what was delivered is off the disk at once', async () => {
+  found = { a: 'holds' };
+  const scene = await started();
+  await eventually(() => scene.notices.receivers[0]?.sent === 1);
+  const db = new DatabaseSync(path, { readOnly: true });
+  onTestFinished(() => db.close());
+  await eventually(() => db.prepare('SELECT count(*) AS count FROM notifications').get()?.count === 0);
+});
+
+test('what waits, and what was given up, outlives a restart; for a receiver that is gone it is given up, and said', async () => {
+  hook.answer = answers(403);
+  found = { a: 'holds' };
+  const scene = await started();
+  await eventually(() => scene.notices.deadLetters.length === 1);
+  hook.answer = answers(500);
+  await pass(5 * 60);
+  await eventually(() => (scene.notices.receivers[0]?.failedAttempts ?? 0) > 1);
+  await scene.stop();
+  const next = await started();
+  expect(next.notices.deadLetters).toMatchObject([{ because: 'refused', receiver: 'hook' }]);
+  expect(next.notices.receivers[0]).toMatchObject({ queued: 1, deadLetters: 1 });
+  await eventually(() => (next.notices.receivers[0]?.failedAttempts ?? 0) > 0);
+  hook.answer = answers(200);
+  await next.cycle.load(rulesTo('other'));
+  expect(next.notices.deadLetters).toMatchObject([
+    { because: 'refused' },
+    { because: 'receiver_gone', receiver: 'hook' },
+  ]);
+  expect(next.log.join()).toContain('for receiver hook (webhook) was given up');
+  // The new receiver is told, of course.
+  await eventually(() => next.notices.receivers[0]?.sent === 1);
+});
