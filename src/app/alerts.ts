@@ -8,6 +8,7 @@ import type { MasterConfig } from '../config/options.ts';
 import { settingText } from '../config/setting-names.ts';
 import type { TelemetryManager } from '../engine/telemetry-manager.ts';
 import type { DatabasePlace } from '../history/database.ts';
+import type { HistoryHost } from '../history/host.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logging.ts';
@@ -56,6 +57,7 @@ interface AlertsParts {
   readonly manager: TelemetryManager;
   /** Undefined: history is off. */
   readonly past: DatabasePlace | undefined;
+  readonly history: HistoryHost | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -63,7 +65,7 @@ interface AlertsParts {
 /** Creates the host without starting it. */
 export function makeAlerts(
   { settings, source }: StartAlerts,
-  { manager, past, clock, logger }: AlertsParts,
+  { manager, past, history, clock, logger }: AlertsParts,
 ): AlertsHost {
   const host = new AlertsHost({
     board: manager.boardMemory,
@@ -71,7 +73,7 @@ export function makeAlerts(
     data: { past },
     settings,
     source,
-    roster: () => manager.announcements(),
+    roster: () => [...manager.announcements(), ...(history === undefined ? [] : [history.announcement])],
     onEvent: (event) => manager.recordEvent(event),
     onFault: (detail) => manager.recordEvent({ type: 'fault', detail }),
     onFaultOver: (detail) => manager.recordEvent({ type: 'fault_over', detail }),
@@ -79,6 +81,8 @@ export function makeAlerts(
     logger,
   });
   manager.onAnnouncement((announcement: Announcement) => host.announce([announcement]));
+  // A rule may be about history itself.
+  history?.follow((announcement) => host.announce([announcement]));
   return host;
 }
 

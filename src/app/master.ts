@@ -184,7 +184,7 @@ async function start(
   const nodeMetrics = new NodeMetrics(clock, (metrics) => manager.publishNodeMetrics(metrics));
   lifecycle.onStop('metrics of the process', () => nodeMetrics.stop());
 
-  alerts = alertsStart && makeAlerts(alertsStart, { manager, past: historySettings?.place, clock, logger });
+  alerts = alertsStart && makeAlerts(alertsStart, { manager, past: historySettings?.place, history, clock, logger });
   alerts?.follow((announcement) => {
     if (concernsMaster(announcement)) exports?.announce([announcement]);
   });

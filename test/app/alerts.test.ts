@@ -1,0 +1,208 @@
+/** Alerts as a part of a whole master: what is told, once, and what outlives threads and masters. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startMaster } from '../../src/app/master.ts';
+import type { RunningMaster } from '../../src/app/running-master.ts';
+import { masterConfig } from '../../src/config/resolve.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { Alert } from '../../src/model/alert.ts';
+import { eventually } from '../support/eventually.ts';
+import { keptLog } from '../support/kept-log.ts';
+
+let folder: string;
+let rulesFile: string;
+let master: RunningMaster | undefined;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pulselane-alerts-'));
+  rulesFile = join(folder, 'rules.yaml');
+});
+afterEach(async () => {
+  await master?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+type Settings = Readonly<Record<string, string>>;
+const FEW_LANES = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '1', MAX_HEARTBEAT_RATE: '0' };
+/** Workers of these tests send once, and stay active for the whole test. */
+const BASE = { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'off', HISTORY: 'off', INACTIVITY_TIMEOUT: '10m', ...FEW_LANES };
+
+const HOT =
+  '{ alert: Hot, for_each: worker, when: "cpu_usage > 90.0", annotations: { summary: "{{ worker_id }} is hot" } }';
+const rulesOf = (...rules: string[]) =>
+  `evaluation_interval: 1s\nrules:\n${rules.map((rule) => `  - ${rule}\n`).join('')}`;
+
+async function start(settings: Settings = {}) {
+  const { logger, lines } = keptLog();
+  const environment = { DATA_DIR: join(folder, 'data'), ALERT_RULES: rulesFile, ALERTS: 'on', ...BASE, ...settings };
+  const started = await startMaster(masterConfig({ flags: {}, environment, dotenv: {} }), {
+    logger,
+    clock: systemClock,
+  });
+  master = started;
+  const alertOf = (rule: string, worker: string): Alert | undefined =>
+    [...(started.operator.alerts?.table.all() ?? [])].find(
+      (alert) => alert.rule === rule && alert.subject.name === worker,
+    );
+  return {
+    master: started,
+    lines,
+    beat: (workerId: string, cpuUsage: number) => started.manager.processHeartbeat({ workerId, cpuUsage }),
+    alertOf,
+    /** Resolves when the alert is in this state. */
+    alertIn: (rule: string, worker: string, state: Alert['state']) =>
+      eventually(() => {
+        const alert = alertOf(rule, worker);
+        return alert?.state === state && alert;
+      }),
+    /** Evaluates all rules on what is known now: a reload does. */
+    async evaluated() {
+      expect(await started.operator.askAlerts({ type: 'reload-rules' })).toMatchObject({ ok: true });
+    },
+    events: () =>
+      started.manager.events
+        .all()
+        .filter(({ type }) => type === 'alert' || type === 'alert_over')
+        .map(({ type, rule, workerId, closedBecause }) => `${type} ${rule} ${workerId} ${closedBecause ?? ''}`.trim()),
+  };
+}
+
+test('everything at its default: the shipped rules are evaluated, and are silent about a healthy worker', async () => {
+  const { logger, lines } = keptLog();
+  const environment = { DATA_DIR: join(folder, 'data'), GRPC_PORT: '127.0.0.1:0', HTTP_PORT: '127.0.0.1:0' };
+  const started = await startMaster(masterConfig({ flags: {}, environment, dotenv: {} }), {
+    logger,
+    clock: systemClock,
+  });
+  master = started;
+  started.manager.processHeartbeat({ workerId: 'w', cpuUsage: 20, memoryUsage: 30, storageUsage: 40 });
+  await eventually(() => (started.alerts?.status?.evaluations ?? 0) >= 1);
+  const { status } = started.alerts ?? {};
+  expect(status).toMatchObject({ problems: [], lastLoad: null });
+  expect(status?.rules.map(({ errors, lastError }) => [errors, lastError])).toEqual(status?.rules.map(() => [0, null]));
+  expect(started.operator.alerts?.loadedRules?.rules.every(({ isShipped }) => isShipped)).toBe(true);
+  expect([...(started.operator.alerts?.table.all() ?? [])]).toEqual([]);
+  expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
+test('an alert fires, recovers and is told once each, and the next thread and the next master know it', async () => {
+  await writeFile(rulesFile, rulesOf(HOT));
+  const first = await start();
+  first.beat('w', 95);
+  const fired = await first.alertIn('Hot', 'w', 'firing');
+  expect(fired.annotations).toEqual({ summary: 'w is hot' });
+  expect(fired.values.firing?.parts).toContainEqual({ text: 'cpu_usage', value: 95 });
+  first.beat('w', 97);
+  await eventually(() => first.alertOf('Hot', 'w')?.values.now?.parts.some(({ value }) => value === 97));
+
+  const { thread } = first.master.alerts?.thread ?? {};
+  await thread?.terminate();
+  await eventually(
+    () => first.master.alerts?.thread.thread !== thread && first.master.alerts?.status?.problems.length === 0,
+  );
+  await first.evaluated();
+  expect(first.events()).toEqual(['alert Hot w']);
+  await first.master.stop();
+
+  const second = await start();
+  const kept = await second.alertIn('Hot', 'w', 'firing');
+  expect([kept.id, kept.firingSinceUnixMs]).toEqual([fired.id, fired.firingSinceUnixMs]);
+  // Nobody knows about `w` during the restart grace: it is not even said that values are missing.
+  await second.evaluated();
+  expect(second.alertOf('Hot', 'w')).toMatchObject({ state: 'firing', noDataSinceUnixMs: null });
+  second.beat('w', 96);
+  await second.evaluated();
+  expect(second.events()).toEqual([]);
+  second.beat('w', 10);
+  const over = await second.alertIn('Hot', 'w', 'resolved');
+  expect(over.closedBecause).toBe('recovered');
+  await eventually(() => second.events().length > 0);
+  expect(second.events()).toEqual(['alert_over Hot w recovered']);
+});
+
+test('a worker that is removed closes its alerts, and one that falls silent does not', async () => {
+  await writeFile(rulesFile, rulesOf(HOT));
+  const { beat, alertIn, alertOf, master, events, evaluated } = await start({
+    HEARTBEAT_INTERVAL: '100ms',
+    INACTIVITY_TIMEOUT: '1s',
+  });
+  beat('w', 95);
+  await alertIn('Hot', 'w', 'firing');
+  await eventually(() => alertOf('Hot', 'w')?.noDataSinceUnixMs !== null);
+  await evaluated();
+  expect(alertOf('Hot', 'w')?.state).toBe('firing');
+  expect(events()).toEqual(['alert Hot w']);
+  master.operator.unregister('w');
+  expect((await alertIn('Hot', 'w', 'resolved')).closedBecause).toBe('worker_removed');
+});
+
+test('a group that falls silent as a whole makes one alert, and none of its workers', async () => {
+  const silent = '{ alert: Silent, for_each: worker, when: "state == \\"inactive\\"" }';
+  await writeFile(rulesFile, rulesOf(HOT, silent));
+  const { master, beat, alertIn, alertOf, evaluated, events } = await start({
+    HEARTBEAT_INTERVAL: '100ms',
+    INACTIVITY_TIMEOUT: '1s',
+  });
+  const workers = ['a', 'b', 'c', 'd'];
+  for (const workerId of workers) beat(workerId, 95);
+  for (const workerId of workers) await alertIn('Hot', workerId, 'firing');
+  await eventually(() => master.manager.holds.brakes.length > 0);
+  await alertIn('GroupMostlySilent', '', 'firing');
+  await evaluated();
+  for (const workerId of workers) {
+    expect(alertOf('Hot', workerId)).toMatchObject({ state: 'firing', noDataSinceUnixMs: null });
+    expect(alertOf('Silent', workerId)).toBeUndefined();
+  }
+  await eventually(() => events().length === 5);
+});
+
+test('a bad rule file at the start names file, line and column, and the master does not start', async () => {
+  await writeFile(
+    rulesFile,
+    rulesOf(HOT, '{ alert: Odd, for_each: worker, when: "cpu_usagee > 1" }', '{ alert: Bare }'),
+  );
+  const failure = await start().catch((error: Error) => error);
+  expect(failure).toMatchObject({ code: 'bad_setting' });
+  const { message } = failure as Error;
+  expect(message).toMatch(new RegExp(`^ALERT_RULES=${rulesFile}: ${rulesFile}:4:\\d+: .*cpu_usagee`));
+  expect(message).toMatch(new RegExp(`${rulesFile}:5:\\d+: `));
+  await rm(rulesFile);
+  await expect(start()).rejects.toThrow(`ALERT_RULES=${rulesFile}: ${rulesFile}: cannot be read: no such file`);
+});
+
+test('a reload takes a right file, and changes nothing for a wrong one, which it says', async () => {
+  await writeFile(rulesFile, rulesOf(HOT));
+  const { master, beat, alertIn, alertOf, lines } = await start();
+  beat('w', 95);
+  await alertIn('Hot', 'w', 'firing');
+  await writeFile(rulesFile, 'rules:\n  - { alert: Hot, whenn: 1 }\n');
+  await master.reload();
+  const logged = lines.filter(({ level }) => level === 'error').map(({ msg }) => msg);
+  expect(logged).toEqual([expect.stringMatching(new RegExp(`cannot reload .*${rulesFile}:2:\\d+: .*whenn`))]);
+  await eventually(() => master.alerts?.status?.lastLoad?.problems.length);
+  // The next thread goes on with the rules that were right.
+  await master.alerts?.thread.thread?.terminate();
+  await eventually(() => master.alerts?.status?.problems.some(({ code }) => code === 'thread'));
+  await eventually(() => master.alerts?.status?.problems.every(({ code }) => code !== 'thread'));
+  expect(alertOf('Hot', 'w')?.state).toBe('firing');
+  expect(await master.operator.askAlerts({ type: 'reload-rules' })).toMatchObject({ ok: false, code: 'invalid_rules' });
+
+  await writeFile(rulesFile, rulesOf(HOT.replace('Hot', 'Hotter')));
+  await master.reload();
+  expect((await alertIn('Hot', 'w', 'resolved')).closedBecause).toBe('rule_changed');
+  await alertIn('Hotter', 'w', 'firing');
+  expect(master.alerts?.status?.lastLoad?.problems).toEqual([]);
+});
+
+test('time while main stands still does not count for `for`', async () => {
+  await writeFile(rulesFile, rulesOf(HOT.replace('when:', 'for: 1s, when:')));
+  const { beat, alertIn } = await start();
+  beat('w', 95);
+  await alertIn('Hot', 'w', 'pending');
+  const stillMs = 2000;
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stillMs);
+  const { firingSinceUnixMs, pendingSinceUnixMs } = await alertIn('Hot', 'w', 'firing');
+  // Main is believed to run for 0.5 s after its last sign of life.
+  expect((firingSinceUnixMs as number) - pendingSinceUnixMs).toBeGreaterThanOrEqual(1000 + stillMs - 1000);
+});
