@@ -50,7 +50,7 @@ test('a master killed at any instant of an evaluation forgets nothing, and nothi
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const path = join(folder, 'alerts.db');
   let fired = 0;
-  for (let time = 0; time < repetitions(3, 60); time++) {
+  for (let time = 0; time < repetitions(2, 60); time++) {
     await evaluateAndKill(path, 1 + ((time * 7) % 13));
     const alerts = contents(path);
     for (const [id, { state, sent }] of alerts) {

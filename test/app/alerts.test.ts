@@ -10,6 +10,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import type { Alert } from '../../src/model/alert.ts';
 import { eventually } from '../support/eventually.ts';
 import { keptLog } from '../support/kept-log.ts';
+import { IS_LONG_RUN } from '../support/repetitions.ts';
 
 let folder: string;
 let rulesFile: string;
@@ -195,7 +196,8 @@ test('a reload takes a right file, and changes nothing for a wrong one, which it
   expect(master.alerts?.status?.lastLoad?.problems).toEqual([]);
 });
 
-test('time while main stands still does not count for `for`', async () => {
+// Main takes seconds to trust itself again.
+test.runIf(IS_LONG_RUN)('time while main stands still does not count for `for`', async () => {
   await writeFile(rulesFile, rulesOf(HOT.replace('when:', 'for: 1s, when:')));
   const { beat, alertIn } = await start();
   beat('w', 95);
