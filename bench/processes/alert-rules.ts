@@ -240,6 +240,7 @@ function figuresAt(writtenMonotonicMs: number): Parameters<BoardWriter['setFigur
     writtenMonotonicMs,
     attentive: { offsetMs: 0, mayJudge: true },
     holds: { graceEndsUnixMs: undefined, brakes: 0, silent: 0 },
+    anomalies: { scored: 0, anomalous: 0 },
     gauges: {
       loopDelayMs: { mean: 0, max: 0 },
       connections: 0,

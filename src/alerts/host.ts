@@ -17,7 +17,9 @@ import { AlertTable } from '../reading/alert-table.ts';
 import type { Announcement } from '../reading/directory.ts';
 import { ReaderHost } from '../reading/reader-host.ts';
 import type { BoardMemory } from '../store/board.ts';
+import type { AnomalyFigures } from '../store/master-figures.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS, MAX_SILENCE_S, STOP_WITHIN_MS, TRIAL_WITHIN_MS } from './alerts-limits.ts';
+import type { ExpectedValues } from './anomaly/seasons.ts';
 import type { AlertsSettings, FromAlerts, RuleSource, ToAlerts } from './messages.ts';
 
 export interface AlertsHostOptions {
@@ -32,6 +34,8 @@ export interface AlertsHostOptions {
   /** One `slotAdded` per worker, the holds and all recent events, including what `announce` is about to publish. */
   readonly roster: () => readonly Announcement[];
   readonly onEvent: (event: NewEvent) => void;
+  readonly onExpected: (workers: readonly ExpectedValues[]) => void;
+  readonly onAnomalies: (figures: AnomalyFigures) => void;
   /** Told once when alerts are degraded … */
   readonly onFault: (detail: string) => void;
   /** … and once when they no longer are. */
@@ -195,6 +199,12 @@ export class AlertsHost {
         return;
       case 'events':
         for (const event of message.events) this.#options.onEvent(event);
+        return;
+      case 'expected':
+        this.#options.onExpected(message.workers);
+        return;
+      case 'anomalies':
+        this.#options.onAnomalies(message.figures);
         return;
       case 'reply':
         this.#replied(message.id, message.reply);

@@ -4,6 +4,8 @@ import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { AlertsStatus, LoadedRules } from '../model/alerts-status.ts';
 import type { NewEvent } from '../model/events.ts';
 import type { Silence } from '../model/silence.ts';
+import type { AnomalyFigures } from '../store/master-figures.ts';
+import type { ExpectedValues } from './anomaly/seasons.ts';
 
 /** As the settings say. */
 export interface AlertsSettings {
@@ -43,6 +45,10 @@ export type FromAlerts =
   | { readonly type: 'silences'; readonly silences: readonly Silence[] }
   /** Alerts that began to fire, or are over: in the order in which it happened. */
   | { readonly type: 'events'; readonly events: readonly NewEvent[] }
+  /** What lanes are to expect of some workers in this hour. */
+  | { readonly type: 'expected'; readonly workers: readonly ExpectedValues[] }
+  /** How many workers are unusual; if that has changed. */
+  | { readonly type: 'anomalies'; readonly figures: AnomalyFigures }
   | { readonly type: 'reply'; readonly id: number; readonly reply: AlertReply }
   | {
       readonly type: 'log';

@@ -10,6 +10,7 @@ import type { Directory } from '../reading/directory.ts';
 import type { ReadingParts, ReadingUser } from '../reading/reader-thread.ts';
 import { attentiveMs } from '../store/master-figures.ts';
 import { REPORT_EVERY_MS, SLOW_AFTER } from './alerts-limits.ts';
+import type { AnomalyWatchOptions } from './anomaly/watch.ts';
 import { Cycle } from './cycle.ts';
 import { eventsOf } from './events.ts';
 import { loadedRules, shownRules } from './loaded-rules.ts';
@@ -30,6 +31,12 @@ export interface AlertsParts {
   readonly makeEvaluation: (directory: Directory, settings: AlertsSettings, log: Log) => Evaluation;
   /** @param writeNow a transaction of its own, between those of the states. Returns whether it was committed */
   readonly makeNotices: (settings: AlertsSettings, log: Log, writeNow: AlertStore['write']) => Notices;
+  /** Starts what this thread does for anomalies; absent: ANOMALIES is off. */
+  readonly watchAnomalies?: (
+    directory: Directory,
+    settings: AlertsSettings,
+    told: Pick<AnomalyWatchOptions, 'onExpected' | 'onFigures' | 'log' | 'onError'>,
+  ) => { stop(): Promise<void> };
 }
 
 /** @param fields for programs that read the log */
@@ -82,6 +89,7 @@ class Running {
   readonly #states: AlertStates;
   readonly #store: AlertStore;
   readonly #cycle: Cycle;
+  readonly #anomalies: { stop(): Promise<void> } | undefined;
   #loaded: LoadedRules | undefined;
   /** In the order of the loaded rules. */
   #shownRules: readonly Rule[] = [];
@@ -101,7 +109,7 @@ class Running {
 
   constructor(
     { directory, post }: ReadingParts<FromAlerts>,
-    { parse, makeEvaluation, makeNotices }: AlertsParts,
+    { parse, makeEvaluation, makeNotices, watchAnomalies }: AlertsParts,
     settings: AlertsSettings,
     clock: Clock,
   ) {
@@ -116,6 +124,18 @@ class Running {
     const onLoss = (message: string) => log('error', message);
     this.#store = new AlertStore({ path: join(settings.dataDir, ALERTS_FILE), clock, onLoss });
     this.#notices = makeNotices(settings, log, (work) => this.#store.write(work));
+    const onError = (error: unknown) => {
+      // The host sees the thread end, and starts another one, which goes on from the file.
+      setImmediate(() => {
+        throw error;
+      });
+    };
+    this.#anomalies = watchAnomalies?.(directory, settings, {
+      onExpected: (workers) => post({ type: 'expected', workers }),
+      onFigures: (figures) => post({ type: 'anomalies', figures }),
+      log: (message) => log('warn', message),
+      onError,
+    });
     this.#cycle = new Cycle({
       evaluation: this.evaluation,
       notices: this.#notices,
@@ -125,12 +145,7 @@ class Running {
       attentiveMs: () => this.#attentive(),
       onDone: (changes, shown) => this.#done(changes, shown),
       onLoss,
-      onError: (error) => {
-        // The host sees the thread end, and starts another one, which goes on from the file.
-        setImmediate(() => {
-          throw error;
-        });
-      },
+      onError,
     });
   }
 
@@ -168,7 +183,7 @@ class Running {
     // What is under way may end, and is taken off the disk, while that is still open.
     await this.#notices.stop();
     await this.#cycle.stop();
-    await this.evaluation.stop();
+    await Promise.all([this.evaluation.stop(), this.#anomalies?.stop()]);
     this.#store.close();
   }
 

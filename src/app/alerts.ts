@@ -58,6 +58,8 @@ interface AlertsParts {
   /** Undefined: history is off. */
   readonly past: DatabasePlace | undefined;
   readonly history: HistoryHost | undefined;
+  /** ANOMALIES=on. */
+  readonly anomalies: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -65,16 +67,22 @@ interface AlertsParts {
 /** Creates the host without starting it. */
 export function makeAlerts(
   { settings, source }: StartAlerts,
-  { manager, past, history, clock, logger }: AlertsParts,
+  { manager, past, history, anomalies, clock, logger }: AlertsParts,
 ): AlertsHost {
   const host = new AlertsHost({
     board: manager.boardMemory,
     script: 'app/alerts/thread',
-    data: { past },
+    data: { past, anomalies },
     settings,
     source,
     roster: () => [...manager.announcements(), ...(history === undefined ? [] : [history.announcement])],
     onEvent: (event) => manager.recordEvent(event),
+    onExpected: (workers) => {
+      for (const { workerId, values } of workers) manager.expect(workerId, values);
+    },
+    onAnomalies: (figures) => {
+      manager.anomalies = figures;
+    },
     onFault: (detail) => manager.recordEvent({ type: 'fault', detail }),
     onFaultOver: (detail) => manager.recordEvent({ type: 'fault_over', detail }),
     clock,

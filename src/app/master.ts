@@ -184,7 +184,16 @@ async function start(
   const nodeMetrics = new NodeMetrics(clock, (metrics) => manager.publishNodeMetrics(metrics));
   lifecycle.onStop('metrics of the process', () => nodeMetrics.stop());
 
-  alerts = alertsStart && makeAlerts(alertsStart, { manager, past: historySettings?.place, history, clock, logger });
+  alerts =
+    alertsStart &&
+    makeAlerts(alertsStart, {
+      manager,
+      past: historySettings?.place,
+      history,
+      anomalies: config.anomalies === 'on',
+      clock,
+      logger,
+    });
   alerts?.follow((announcement) => {
     if (concernsMaster(announcement)) exports?.announce([announcement]);
   });

@@ -4,7 +4,7 @@ import { LoopDelay } from '../lib/loop-delay.ts';
 import { threadsLeftBehind } from '../lib/supervised-thread.ts';
 import { LANE_KINDS, LANE_STATES } from '../model/lanes.ts';
 import type { BoardWriter } from '../store/board.ts';
-import { noneOfTable } from '../store/master-figures.ts';
+import { type AnomalyFigures, noneOfTable } from '../store/master-figures.ts';
 import type { DeliveryWatch } from './delivery-watch.ts';
 import { LaneLag } from './lane-lag.ts';
 import type { LanePool } from './lanes/lane-pool.ts';
@@ -30,6 +30,8 @@ const COLLECT_EVERY_MS = 1000;
 export class FigurePublisher {
   /** Called at each sweep. */
   front: () => FrontGauges = () => ({ connections: 0, streams: 0 });
+  /** Told by the alerts thread. */
+  anomalies: AnomalyFigures = { scored: 0, anomalous: 0 };
   readonly #options: FigurePublisherOptions;
   readonly #loopDelay = new LoopDelay();
   readonly #laneLag = new LaneLag();
@@ -60,6 +62,7 @@ export class FigurePublisher {
         brakes: brakes.length,
         silent: brakes.reduce((sum, { silent }) => sum + silent, 0),
       },
+      anomalies: this.anomalies,
       gauges: {
         loopDelayMs: this.#loopDelay.ms,
         connections,

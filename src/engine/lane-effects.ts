@@ -1,5 +1,7 @@
 /** Applies the effects of lane events on workers: on the board, in the roster, and in the memory accounts. */
 import type { Clock } from '../lib/clock.ts';
+import { shortNumber } from '../model/anomaly/reason.ts';
+import { wordsOf } from '../model/anomaly/words.ts';
 import type { BoardWriter, LaneOnBoard } from '../store/board.ts';
 import type { LaneHandle } from './lanes/lane-handle.ts';
 import type { LanePoolOptions } from './lanes/lane-pool.ts';
@@ -29,6 +31,12 @@ export function laneEffects(options: LaneEffectsOptions): LanePoolOptions['event
     onGrown: (worker, memory) => {
       const entry = slots.grown(worker, memory);
       if (entry !== undefined) liveness.lookForRecord(entry);
+    },
+    onAccepted: (worker, { metric, value, wasUsual }) => {
+      if (roster.entryOf(worker) === undefined) return;
+      const { name, unit } = wordsOf(metric);
+      const detail = `${name} is accepted as usual at ${shortNumber(value)}${unit}; its usual was ${shortNumber(wasUsual)}${unit}`;
+      liveness.recordEvent({ type: 'new_normal', workerId: worker.workerId, detail });
     },
     onServed: (worker, lane, left) => {
       board.setLane(worker.row, laneOnBoard(lane));

@@ -19,6 +19,7 @@ import { checkWorkerId } from '../model/worker-id.ts';
 import type { Announcement } from '../reading/directory.ts';
 import type { SlotKey } from '../reading/sample-drain.ts';
 import type { BoardMemory } from '../store/board.ts';
+import type { AnomalyFigures } from '../store/master-figures.ts';
 import { assembleEngine, type EngineParts } from './assemble.ts';
 import type { FrontGauges } from './figure-publisher.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
@@ -287,6 +288,20 @@ export class TelemetryManager {
   /** Records an event observed outside the engine, in the event log and for every reader. */
   recordEvent(event: NewEvent): void {
     this.#parts.liveness.recordEvent(event);
+  }
+
+  /** How many workers are unusual, for the board. */
+  set anomalies(figures: AnomalyFigures) {
+    this.#parts.figures.anomalies = figures;
+  }
+
+  /**
+   * Tells the worker's lane what is expected of its metrics from now on, by key; NaN: unknown. Lost if its lane is just starting: what is
+   * expected is told every hour.
+   */
+  expect(workerId: string, values: readonly (readonly [key: string, value: number])[]): void {
+    const entry = this.#parts.roster.get(workerId);
+    if (entry !== undefined) entry.lane?.expect(entry, values);
   }
 
   /** What currently prevents the master from marking workers inactive. */

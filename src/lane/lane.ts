@@ -108,6 +108,11 @@ export class Lane {
         this.#served.delete(message.slot);
         this.#port.postMessage({ type: 'left', slot: message.slot });
         return;
+      case 'expect': {
+        const served = this.#served.get(message.slot);
+        if (served?.occupant === message.occupant) served.slot.expect(new Map(message.values));
+        return;
+      }
       case 'collect':
         this.#largeBytes = COLLECT_AFTER_BYTES;
         return;
@@ -179,6 +184,8 @@ export class Lane {
       known.learn(frame.message);
     }
     if (resized !== undefined) this.#port.postMessage({ type: 'grown', slot: frame.slot, occupant, memory: resized });
+    const { accepted } = slot;
+    if (accepted !== undefined) this.#port.postMessage({ type: 'accepted', slot: frame.slot, occupant, ...accepted });
   }
 
   /** Nobody reads the log where no samples are kept. */

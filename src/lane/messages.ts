@@ -7,6 +7,7 @@ import type { ByteRing } from '../store/byte-ring.ts';
 import type { LedgerMemory } from '../store/lane-ledger.ts';
 import type { PublicationsMemory } from '../store/publications.ts';
 import type { AllowanceMemory } from '../store/record-allowance.ts';
+import type { AcceptedNormal } from '../store/score-writer.ts';
 import type { SlotMemory } from '../store/slot-memory.ts';
 
 /** Passed to each lane thread when it starts. */
@@ -46,6 +47,13 @@ export type ToLane =
     }
   /** Stop serving the worker after processing all earlier messages, and confirm with `left`. */
   | { readonly type: 'leave'; readonly slot: number }
+  /** What is expected of the worker's metrics from now on, by key; NaN: unknown. */
+  | {
+      readonly type: 'expect';
+      readonly slot: number;
+      readonly occupant: number;
+      readonly values: readonly (readonly [key: string, value: number])[];
+    }
   /** Collect the memory of replaced and removed slots. */
   | { readonly type: 'collect' }
   /** Heartbeats in the format of frames.ts. */
@@ -58,6 +66,8 @@ export type FromLane =
    * The slot was too small, or far too large, for the record: this memory replaces it, for this occupant of the row.
    */
   | { readonly type: 'grown'; readonly slot: number; readonly occupant: number; readonly memory: SlotMemory }
+  /** A metric of the worker was unusual for so long that what it does now is usual. */
+  | ({ readonly type: 'accepted'; readonly slot: number; readonly occupant: number } & AcceptedNormal)
   /** The lane will not access this slot again. */
   | { readonly type: 'left'; readonly slot: number }
   /** The thread ends because of code that ran for this worker; the worker is undefined if unknown. */

@@ -35,6 +35,7 @@ const TEXTS: Readonly<Record<Exclude<NewEvent['type'], 'state'>, string>> = {
   clock_set: 'the master’s wall clock was set',
   fault: 'the master has a fault',
   fault_over: 'the master’s fault is over',
+  new_normal: 'something unusual has become usual',
   alert: 'alert fires',
   alert_over: 'alert is resolved',
 };

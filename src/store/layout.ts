@@ -81,6 +81,8 @@ const FIGURES = {
   graceEndsUnixMs: 1,
   brakes: 1,
   silent: 1,
+  scoredWorkers: 1,
+  anomalousWorkers: 1,
   loopDelayMeanMs: 1,
   loopDelayMaxMs: 1,
   connections: 1,

@@ -37,6 +37,13 @@ export interface HoldFigures {
   readonly silent: number;
 }
 
+/** Over active workers, as the alerts thread counts them; zeros while nothing is scored, or alerts are off. */
+export interface AnomalyFigures {
+  readonly scored: number;
+  /** Of these, how many have a score of at least 0.5. */
+  readonly anomalous: number;
+}
+
 /**
  * Heartbeats since the start, including those of removed workers; the counts never decrease. Each accepted heartbeat is
  * eventually in one of the others, when its lane has processed it.
@@ -83,6 +90,7 @@ export interface MasterFigures {
   readonly writtenMonotonicMs: number;
   readonly attentive: AttentiveTime;
   readonly holds: HoldFigures;
+  readonly anomalies: AnomalyFigures;
   readonly totals: ArrivalTotals;
   readonly gauges: MainGauges;
   readonly transitions: TransitionCounts;
@@ -105,7 +113,7 @@ export function attentiveMs({ writtenMonotonicMs, attentive }: MasterFigures, no
 
 /** Called only by main. @param words and `numbers` of the board */
 export function writeFigures(words: Int32Array, numbers: Float64Array, figures: MasterFigures): void {
-  const { attentive, holds, totals, gauges, transitions, laneFailures, applyTimes } = figures;
+  const { attentive, holds, anomalies, totals, gauges, transitions, laneFailures, applyTimes } = figures;
   const at = BOARD_FIGURES[beginWrite(words, BoardWord.figuresGeneration)];
   numbers[at + FigureNumber.writtenMonotonicMs] = figures.writtenMonotonicMs;
   numbers[at + FigureNumber.attentiveOffsetMs] = attentive.offsetMs;
@@ -113,6 +121,8 @@ export function writeFigures(words: Int32Array, numbers: Float64Array, figures: 
   numbers[at + FigureNumber.graceEndsUnixMs] = holds.graceEndsUnixMs ?? 0;
   numbers[at + FigureNumber.brakes] = holds.brakes;
   numbers[at + FigureNumber.silent] = holds.silent;
+  numbers[at + FigureNumber.scoredWorkers] = anomalies.scored;
+  numbers[at + FigureNumber.anomalousWorkers] = anomalies.anomalous;
   writeNames(numbers, at + FigureNumber.accepted, TRANSPORTS, totals.acceptedBy);
   writeNames(numbers, at + FigureNumber.refused, HEARTBEAT_REFUSALS, totals.refusedBy);
   numbers[at + FigureNumber.gaps] = totals.gaps;
@@ -149,6 +159,7 @@ export function readFigures(words: Int32Array, numbers: Float64Array): MasterFig
       brakes: at(FigureNumber.brakes),
       silent: at(FigureNumber.silent),
     },
+    anomalies: { scored: at(FigureNumber.scoredWorkers), anomalous: at(FigureNumber.anomalousWorkers) },
     totals: {
       accepted: Object.values(acceptedBy).reduce((sum, count) => sum + count, 0),
       acceptedBy,

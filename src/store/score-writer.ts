@@ -144,12 +144,12 @@ export class ScoreWriter {
 
   /**
    * Tells the model what is expected from now on, from the time of the week.
-   * @param expected by the metric's key; NaN: unknown from now on; undefined: as before
+   * @param expected by the metric's key; NaN: unknown from now on
    */
-  expect(expected: (key: string) => number | undefined): void {
+  expect(expected: ReadonlyMap<string, number>): void {
     if (!this.#slot.size.isScored) return;
     for (const [place, key] of [...USAGE_KEYS, ...metricKeysIn(this.#slot)].entries()) {
-      const value = expected(key);
+      const value = expected.get(key);
       if (value === undefined) continue;
       expectValue(this.#slot.floats, this.#beginChange(place), value);
       this.#endChange();

@@ -25,7 +25,7 @@ import type { Publications } from './publications.ts';
 import { type RecordAllowance, UNLIMITED } from './record-allowance.ts';
 import { type RecordTasks, recordTasksIn } from './record-tasks.ts';
 import { type Measured, NOTHING_MEASURED, SampleWriter } from './sample-writer.ts';
-import { type SampleScore, ScoreWriter, UNSCORED } from './score-writer.ts';
+import { type AcceptedNormal, type SampleScore, ScoreWriter, UNSCORED } from './score-writer.ts';
 import { allocateSlot, isSameSize, type SlotMemory, type SlotViews, viewSlot } from './slot-memory.ts';
 import { type ProgressEntry, readProgress, writeProgress } from './slot-progress.ts';
 import { NO_SMALL_RECORDS, type NoRoom, roomAfter, whyNoRoom } from './slot-room.ts';
@@ -131,6 +131,16 @@ export class SlotWriter {
 
   get memory(): SlotMemory {
     return this.#slot.memory;
+  }
+
+  /** What the last published sample made usual, see score-writer.ts. */
+  get accepted(): AcceptedNormal | undefined {
+    return this.#scores.accepted;
+  }
+
+  /** What is expected of its metrics from now on, by key; NaN: unknown. Those that are not named stay as they are. */
+  expect(values: ReadonlyMap<string, number>): void {
+    this.#scores.expect(values);
   }
 
   /** Completes or undoes what a killed predecessor had begun. */

@@ -35,6 +35,7 @@ function given(facts: Partial<GivenToLane> = {}): GivenToLane {
 }
 
 const grown = (memory: unknown = GROWN) => ({ type: 'grown', slot: ROW, occupant: OCCUPANT, memory });
+const ACCEPTED = { type: 'accepted', slot: ROW, occupant: OCCUPANT, metric: 'cpu_usage', value: 50, wasUsual: 20 };
 const FAILED = { type: 'failed', cause: 'crash', reason: 'x', slot: undefined, occupant: undefined };
 
 test('a message of a lane about a worker that it was given, at a permitted time, is valid', () => {
@@ -43,6 +44,7 @@ test('a message of a lane about a worker that it was given, at a permitted time,
   // With as large a ring as its worker's pace calls for.
   expect(claimProblem(grown(newSlot('w', 2 * RING)), given())).toBeUndefined();
   expect(claimProblem({ type: 'left', slot: ROW }, given())).toBeUndefined();
+  expect(claimProblem(ACCEPTED, given())).toBeUndefined();
   expect(claimProblem(FAILED, given({ isReady: false }))).toBeUndefined();
   expect(claimProblem({ ...FAILED, cause: 'memory', slot: 99, occupant: 1 }, given())).toBeUndefined();
 });
@@ -55,6 +57,11 @@ const wrongLayout = (change: (control: Int32Array) => void) => {
 };
 
 test.each<[what: string, message: unknown, facts?: Partial<GivenToLane>]>([
+  ['of a new normal of a worker that it does not serve', { ...ACCEPTED, occupant: OCCUPANT + 1 }],
+  ['of a new normal of no metric', { ...ACCEPTED, metric: 7 }],
+  ['of a new normal of a metric with an endless name', { ...ACCEPTED, metric: 'x'.repeat(10_000) }],
+  ['of a new normal that is no number', { ...ACCEPTED, value: 'much' }],
+  ['of a new normal before it was ready', ACCEPTED, { isReady: false }],
   ['nothing', null],
   ['nothing at all', undefined],
   ['a text', 'ready'],

@@ -360,6 +360,7 @@ describe('the cluster', () => {
       flags: { stuck: 0, flapping: 0, id_conflict: 1 },
       grace: null,
       brakes: [],
+      anomalies: null,
       alerts: null,
       live_clients: 0,
       revision: expect.stringMatching(/^epochabc-\d+$/),

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { EndedTaskSchema, HeartbeatSchema, RunningTaskSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { FrameBatch, FrameCursor, type HeartbeatFrame } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
@@ -15,7 +15,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { samplesOf } from '../support/samples-of.ts';
 
 /** A lane without a thread, serving one worker called `w`. */
-function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
+function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED, isScored = false) {
   const sent: FromLane[] = [];
   let deliver: (message: ToLane) => void = () => {};
   const port = {
@@ -25,7 +25,7 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
     },
     close: () => {},
   };
-  let memory = newSlot(workerId, 8);
+  let memory = newSlot(workerId, 8, undefined, isScored);
   const publications = new Publications(allocatePublications(4));
   const start = () => {
     new Lane(port, {
@@ -65,6 +65,48 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED) {
     },
   };
 }
+
+describe('scores', () => {
+  /** Sends every 5 s. */
+  function scored() {
+    const lane = laneFor('w', UNLIMITED, true);
+    let n = 0;
+    const beats = (times: number, cpuUsage: number) => {
+      for (let beat = 0; beat < times; beat++) {
+        lane.nowMs = ++n * 5000;
+        lane.send({ cpuUsage: cpuUsage + Math.sin(n * 1.7), memoryUsage: 40 + Math.cos(n * 0.9) });
+      }
+    };
+    return { lane, beats };
+  }
+
+  test('what is unusual for an hour is told once as a new normal, and no longer unusual', () => {
+    const { lane, beats } = scored();
+    beats(500, 20);
+    beats(12, 80);
+    expect(lane.slot.score?.cause).toMatchObject({ metric: 'cpu_usage' });
+    expect(lane.sent.filter(({ type }) => type === 'accepted')).toEqual([]);
+    beats(800, 80);
+    const accepted = lane.sent.filter(({ type }) => type === 'accepted');
+    expect(accepted).toMatchObject([{ slot: 3, occupant: 1, metric: 'cpu_usage' }]);
+    expect(lane.slot.score?.score).toBeLessThan(0.5);
+  });
+
+  test('what is expected at this hour is no anomaly, also for the next thread of the lane', () => {
+    const { lane, beats } = scored();
+    const tell = (value: number, occupant = 1) =>
+      lane.deliver({ type: 'expect', slot: 3, occupant, values: [['cpu_usage', value]] });
+    tell(20);
+    beats(500, 20);
+    // Of the worker that had the row before.
+    tell(-500, 0);
+    tell(80);
+    lane.restart();
+    // As the model goes from one hour's value to the next one's: in about ten minutes.
+    for (let beat = 1; beat <= 480; beat++) beats(1, 80 - 60 * (1 - 1 / 120) ** beat);
+    expect(lane.slot.score?.score).toBeLessThan(0.5);
+  });
+});
 
 test('a heartbeat becomes a record with the legacy members', () => {
   const lane = laneFor('node-a');

@@ -23,6 +23,7 @@ function figuresOf(writing: number): Written {
     writtenMonotonicMs: next++,
     attentive: { offsetMs: next++, mayJudge: writing % 2 === 0 },
     holds: { graceEndsUnixMs: next++, brakes: next++, silent: next++ },
+    anomalies: { scored: next++, anomalous: next++ },
     gauges: {
       loopDelayMs: { mean: next++, max: next++ },
       connections: next++,

@@ -18,6 +18,7 @@ export function mainFigures({
     writtenMonotonicMs,
     attentive: { offsetMs: 0, mayJudge },
     holds: { graceEndsUnixMs, brakes: 0, silent: 0 },
+    anomalies: { scored: 0, anomalous: 0 },
     gauges: {
       loopDelayMs: { mean: 0, max: 0 },
       connections: 0,

@@ -7,6 +7,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { portOf } from '../../lib/ports.ts';
 import { takeThreadStart } from '../../lib/thread-start.ts';
 import { readFor } from '../../reading/reader-thread.ts';
+import { watchAnomalies } from './anomalies.ts';
 import { makeEvaluation } from './evaluation.ts';
 import { makeNotices } from './notices.ts';
 import type { AlertsThreadData } from './thread-data.ts';
@@ -16,5 +17,6 @@ const parts: AlertsParts = {
   parse: parseRules,
   makeEvaluation: (directory, _, log) => makeEvaluation(directory, data.past, log),
   makeNotices,
+  ...(data.anomalies && { watchAnomalies: (...told) => watchAnomalies(data.past, ...told) }),
 };
 readFor<ToAlerts, FromAlerts>(portOf(port), data, (reading) => runAlerts(reading, parts, systemClock));

@@ -4,6 +4,7 @@
  */
 import type { FromLane } from '../../lane/messages.ts';
 import type { FaultCause } from '../../model/lanes.ts';
+import { METRIC_TEXT_BYTES } from '../../store/layout.ts';
 import { successorProblem } from '../../store/slot-memory.ts';
 import type { SlotReader } from '../../store/slot-reader.ts';
 
@@ -33,6 +34,8 @@ export function claimProblem(message: unknown, given: GivenToLane): string | und
       return given.isReady ? 'it sent "ready" twice' : undefined;
     case 'grown':
       return given.isReady ? grownProblem(claim as Claim['grown'], given) : NOT_READY;
+    case 'accepted':
+      return given.isReady ? acceptedProblem(claim as Claim['accepted'], given) : NOT_READY;
     case 'left':
       if (!given.isReady) return NOT_READY;
       return given.nextToLeave !== undefined && (claim as Claim['left']).slot === given.nextToLeave
@@ -52,6 +55,14 @@ function grownProblem({ slot: row, occupant, memory }: Claim['grown'], given: Gi
   if (worker === undefined) return 'it sent a slot for a worker that it does not serve';
   const problem = successorProblem(memory, worker.slot.memory, given.maxSlotBytes);
   return problem === undefined ? undefined : `it sent an invalid slot: ${problem}`;
+}
+
+function acceptedProblem({ slot, occupant, metric, value, wasUsual }: Claim['accepted'], given: GivenToLane) {
+  const isServed = typeof slot === 'number' && typeof occupant === 'number' && given.workerAt(slot, occupant);
+  if (!isServed) return 'it sent "accepted" for a worker that it does not serve';
+  const isKey = typeof metric === 'string' && metric.length <= METRIC_TEXT_BYTES;
+  const isWhole = isKey && typeof value === 'number' && typeof wasUsual === 'number';
+  return isWhole ? undefined : 'it sent an invalid "accepted" message';
 }
 
 /** The named worker is checked when the thread has ended: a worker that it has left may still cause a late failure. */

@@ -5,6 +5,7 @@ import type { Logger } from '../../lib/logging.ts';
 import type { FaultCause, LaneKind } from '../../model/lanes.ts';
 import type { PublicationsMemory } from '../../store/publications.ts';
 import type { AllowanceMemory } from '../../store/record-allowance.ts';
+import type { AcceptedNormal } from '../../store/score-writer.ts';
 import type { SlotMemory } from '../../store/slot-memory.ts';
 import type { SlotReader } from '../../store/slot-reader.ts';
 import type { Mailbox } from '../workers/mailbox.ts';
@@ -62,6 +63,8 @@ export interface EventsOf<L> {
   onChange(lane: L): void;
   /** The worker, which may have been removed, has new slot memory: `slot` must be updated. */
   onGrown(worker: WorkerOf<L>, memory: SlotMemory): void;
+  /** What was unusual of the worker for long is its usual now. */
+  onAccepted(worker: WorkerOf<L>, normal: AcceptedNormal): void;
   /** The old thread does not end and may still write the worker's slot: the worker must continue in a copy. */
   onAbandoned(worker: WorkerOf<L>): void;
   /** The heartbeat in process is lost with the thread. */

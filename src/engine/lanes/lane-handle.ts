@@ -230,6 +230,12 @@ export class LaneHandle {
     }
   }
 
+  /** Tells the thread what is expected of a worker's metrics from now on. */
+  expect({ row, occupant }: LaneWorker, values: readonly (readonly [key: string, value: number])[]): void {
+    if (this.#thread.running === undefined || !this.#workers.servesRow(row)) return;
+    this.#thread.send({ type: 'expect', slot: row, occupant, values });
+  }
+
   /** Makes the thread collect the memory of slots that it no longer writes. */
   collect(): void {
     if (this.#thread.running !== undefined) this.#thread.send({ type: 'collect' });
@@ -300,6 +306,11 @@ export class LaneHandle {
       case 'grown': {
         const worker = this.#workers.givenAt(message.slot, message.occupant);
         if (worker !== undefined) this.#options.events.onGrown(worker, message.memory);
+        return;
+      }
+      case 'accepted': {
+        const worker = this.#workers.givenAt(message.slot, message.occupant);
+        if (worker !== undefined) this.#options.events.onAccepted(worker, message);
         return;
       }
       case 'left':

@@ -41,7 +41,7 @@ import type { MovingPlace } from './worker-place.ts';
 export interface LanePoolOptions extends Omit<LaneSetOptions, 'events'> {
   readonly quarantineMs: number;
   readonly resident: ResidentSources;
-  readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAbandoned' | 'onLost'> &
+  readonly events: Pick<LaneEvents, 'onChange' | 'onGrown' | 'onAccepted' | 'onAbandoned' | 'onLost'> &
     Pick<LaneSetOptions['events'], 'onStartsFailing'> & {
       /** Called when a failure was charged to the worker. */
       readonly onCharged: (worker: LaneWorker, failure: Pick<LaneFailure, 'cause' | 'reason'>) => void;

@@ -29,6 +29,7 @@ const COUNTED_AS: Readonly<Partial<Record<EventType, EventType>>> = {
   stuck_over: 'stuck',
   id_conflict: 'id_conflict',
   id_conflict_over: 'id_conflict',
+  new_normal: 'new_normal',
   alert: 'alert',
   alert_over: 'alert',
 };

@@ -65,6 +65,14 @@ export const Cluster = z
     flags: z.object({ stuck: z.int(), flapping: z.int(), id_conflict: z.int() }),
     grace: Grace.nullable(),
     brakes: z.array(Brake),
+    anomalies: z
+      .object({
+        scored: z.int().openapi({ description: 'Active workers with a score.' }),
+        anomalous: z.int().openapi({ description: 'Of these, how many have a score of at least 0.5.' }),
+        rate: z.number().openapi({ description: 'The share of these: 0 to 1.' }),
+      })
+      .nullable()
+      .openapi({ description: 'Null while nothing is scored, and with ANOMALIES or ALERTS off.' }),
     alerts: z
       .object({
         firing: z.int(),

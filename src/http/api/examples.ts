@@ -123,6 +123,7 @@ export const CLUSTER: ClusterJson = {
   flags: { stuck: 0, flapping: 0, id_conflict: 0 },
   grace: null,
   brakes: [],
+  anomalies: { scored: 2, anomalous: 1, rate: 0.5 },
   alerts: { firing: 1, pending: 0, firing_by_severity: { page: 1 } },
   live_clients: 0,
   revision: 'frir53zq-1204',

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { createRoute } from '@hono/zod-openapi';
 import { type AlertsStatus, alertTotals } from '../../model/alerts-status.ts';
+import type { AnomalyFigures } from '../../store/master-figures.ts';
 import { conditionalHeaders, notModified, weakTag } from '../answers/conditional.ts';
 import { problemOf } from '../answers/problem.ts';
 import { sendJson } from '../answers/respond.ts';
@@ -37,6 +38,7 @@ export function clusterRoutes(api: Api, { directory, revisions, queries, live }:
       per_second: board.heartbeatsPerS,
       total: board.heartbeats,
       holds: { grace: null, brakes: [], ...holdsJson(directory.holds) },
+      anomalies: anomaliesJson(board.figures().anomalies),
       alerts: alertsJson(directory.alertsStatus),
       live_clients: live.clients,
     };
@@ -45,11 +47,19 @@ export function clusterRoutes(api: Api, { directory, revisions, queries, live }:
     if (known !== undefined) return known;
     try {
       const { heartbeats, ...figures } = await queries.cluster();
-      const { total, per_second, holds, alerts, live_clients } = besides;
+      const { total, per_second, holds, anomalies, alerts, live_clients } = besides;
       return sendJson(
         c,
         200,
-        { ...figures, heartbeats: { total, per_second, ...heartbeats }, ...holds, alerts, live_clients, revision },
+        {
+          ...figures,
+          heartbeats: { total, per_second, ...heartbeats },
+          ...holds,
+          anomalies,
+          alerts,
+          live_clients,
+          revision,
+        },
         conditionalHeaders(etag),
       );
     } catch (error) {
@@ -62,4 +72,8 @@ function alertsJson(status: AlertsStatus | undefined) {
   const totals = alertTotals(status);
   if (totals === undefined) return null;
   return { firing: totals.firing, pending: totals.pending, firing_by_severity: totals.firingBySeverity };
+}
+
+function anomaliesJson({ scored, anomalous }: AnomalyFigures) {
+  return scored === 0 ? null : { scored, anomalous, rate: anomalous / scored };
 }

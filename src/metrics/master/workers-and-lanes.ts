@@ -51,6 +51,12 @@ export const WORKER_AND_LANE_FAMILIES: readonly MasterFamily[] = [
   gauge('brake_silent_workers', 'Silent workers of the groups that are not judged for now.', ({ figures }) => {
     return figures.holds.silent;
   }),
+  gauge('scored_workers', 'Active workers whose samples are compared with what is usual.', ({ figures }) => {
+    return figures.anomalies.scored;
+  }),
+  gauge('anomalous_workers', 'Of these, workers whose newest sample is an anomaly.', ({ figures }) => {
+    return figures.anomalies.anomalous;
+  }),
   gauge(
     'grace_remaining_seconds',
     'Time until the workers of an earlier master count as inactive if they have not reported; 0 if there is no grace.',

@@ -12,6 +12,7 @@ import { WORKER_STATES } from '../../model/liveness.ts';
 import type { GpuUsage } from '../../model/telemetry.ts';
 import type { Directory } from '../../reading/directory.ts';
 import type { ParsedRecord } from '../../reading/parsed-record.ts';
+import { scoreOf } from '../../reading/scores.ts';
 import { hasGpu, rowOf } from '../../reading/values.ts';
 import { DEFAULT_STATE_LABEL, type Family } from '../family.ts';
 import { ratioOf } from './ratio.ts';
@@ -202,6 +203,18 @@ export const WORKER_FAMILIES: readonly WorkerFamily[] = [
     collection: 'health',
     shape: 'number',
     read: (reading, { board }) => secondsIn(board.skewMs(rowOf(reading))),
+  },
+  {
+    name: 'pulselane_worker_anomaly_score',
+    type: 'gauge',
+    help: 'How unusual the newest sample of the worker is, from 0 to 1; it is an anomaly from a half on.',
+    lifetime: 'active',
+    collection: 'health',
+    shape: 'number',
+    read: (reading, { board }) => {
+      reading.touched();
+      return scoreOf(reading.entry, board)?.score;
+    },
   },
   {
     name: 'pulselane_worker_stuck',

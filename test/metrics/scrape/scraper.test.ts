@@ -197,8 +197,8 @@ describe('what is kept for the next scrape', () => {
   });
 
   it('leaves out whole families beyond the most series, custom ones of the fewest workers first', () => {
-    // Two workers with 24 series that every worker has, and room for two of four custom metrics.
-    const { fleet, scrape } = newScraper({ maxSeries: 2 * 24 + 4 });
+    // Two workers with 25 series that every worker has, and room for two of four custom metrics.
+    const { fleet, scrape } = newScraper({ maxSeries: 2 * 25 + 4 });
     for (const id of ['a', 'b']) {
       fleet.register(id);
       fleet.beat(id, {
