@@ -34,6 +34,7 @@ import { agent } from './micro/agent.ts';
 import { firstVisible } from './micro/first-visible.ts';
 import { floors } from './micro/floors.ts';
 import { laneCost } from './micro/lane-cost.ts';
+import { laneScores } from './micro/lane-scores.ts';
 import { laneTimes } from './micro/lane-times.ts';
 import { queries } from './micro/queries.ts';
 import { sweep } from './micro/sweep.ts';
@@ -59,6 +60,7 @@ export const BENCHES: readonly Bench[] = [
   asItComes,
   ...laneCurves,
   laneCost,
+  laneScores,
   laneTimes,
   workerCost,
   memory,
