@@ -1,4 +1,6 @@
 /** Every bench, in the order of running and printing. */
+
+import { alertCel } from './alerts/cel.ts';
 import { alertDelivery } from './alerts/delivery.ts';
 import { alertEvaluation } from './alerts/evaluation.ts';
 import { alertsLoad } from './alerts/load.ts';
@@ -81,6 +83,7 @@ export const BENCHES: readonly Bench[] = [
   remoteWrite,
   alertEvaluation,
   alertDelivery,
+  alertCel,
   alertsLoad,
   anomaly,
 ];
