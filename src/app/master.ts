@@ -205,7 +205,7 @@ async function start(
   // HTTP starts last: clients that reach it see a master that is ready.
   readiness.update({ phase: 'serving' });
   const httpAddress = await http?.start();
-  // Its script is half a second of work, which no client should wait for.
+  // Last: no client waits until its script is compiled.
   alerts?.start(config.publicUrl ?? linkBase(httpAddress, tls !== undefined));
   const warning = linkWarning(config.publicUrl, httpAddress, alertsStart?.hasReceivers === true);
   if (warning !== undefined) logger.warn(warning);
