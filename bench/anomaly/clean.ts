@@ -40,8 +40,6 @@ export interface CleanMonth {
 const LOST = 0.001;
 const OUTAGES = 4;
 const RESTARTS = 2;
-/** After a restart of the worker nothing is scored for so many samples, as in a lane. */
-const SETTLES = 60;
 
 /** @param seed also decides which kind of worker */
 export function cleanMonth(seed: number, days = 30): CleanMonth {
@@ -56,13 +54,12 @@ export function cleanMonth(seed: number, days = 30): CleanMonth {
   const alarms: { metric: BaseName; atS: number; code: number }[] = [];
   const was = names.map(() => false);
   const sums = new Float64Array(METRICS);
-  let [workerAlarms, wasWorker, samples, counted, hour, settles, outageUntilS, lastS] = [0, false, 0, 0, 0, 0, 0, 0];
+  let [workerAlarms, wasWorker, samples, counted, hour, outageUntilS, lastS] = [0, false, 0, 0, 0, 0, 0];
   for (let atS = 0; atS < days * DAY_S; atS += STEP_S) {
     if (random.isTrue((OUTAGES * STEP_S) / (30 * DAY_S))) outageUntilS = atS + random.between(30, 1200);
     let isDown = false;
     if (random.isTrue((RESTARTS * STEP_S) / (30 * DAY_S))) {
       for (const base of bases) base.restart?.();
-      settles = SETTLES;
       outageUntilS = Math.max(outageUntilS, atS + random.between(10, 90));
       isDown = true;
     }
@@ -85,7 +82,6 @@ export function cleanMonth(seed: number, days = 30): CleanMonth {
     const gapS = atS - lastS;
     lastS = atS;
     counted++;
-    if (settles > 0) settles--;
     let largest = 0;
     for (let metric = 0; metric < METRICS; metric++) {
       const { kind } = bases[metric] as Base;
@@ -93,7 +89,6 @@ export function cleanMonth(seed: number, days = 30): CleanMonth {
       // The base has its own lost heartbeats; here they are those of all metrics.
       if (kind === MetricKind.interval) value = gapS + random.between(-0.05, 0.05);
       sums[metric] = (sums[metric] as number) + value;
-      if (settles > 0) continue;
       const score = scorer.take(floats, metric * STATE_FLOATS, kind, atS * 1000, value);
       largest = Math.max(largest, score);
       const isAnomaly = score >= ANOMALY_SCORE;
