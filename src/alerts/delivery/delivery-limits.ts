@@ -36,7 +36,7 @@ export const MAX_BACKOFF_MS = 60_000;
 /** Of a target that fails, between attempts of whatever group. */
 export const MAX_TARGET_BACKOFF_MS = 10_000;
 /** A receiver may ask to wait, but for no longer: somebody is to be woken. */
-export const MAX_ASKED_WAIT_MS = 15 * 60_000;
+export const MAX_ASKED_WAIT_MS = 3_600_000;
 
 /** Then it is given up: what still fires is told anew, as it is then. */
 export const MAX_AGE_MS = 4 * 3_600_000;
