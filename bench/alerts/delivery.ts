@@ -68,11 +68,10 @@ function measure(size: Size, watch: RunWatch): Promise<Run> {
       const path = join(folder, 'rules.yaml');
       writeFileSync(path, rulesFor(await receiver.call('listen'), intervalS));
       const workers = scaled(WORKERS, size.fleet);
-      // Each sends twice at most: nobody falls silent meanwhile.
-      const settings = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '2', INACTIVITY_TIMEOUT: '1h', HISTORY: 'off' };
+      const settings = { MAX_DEDICATED_LANES: '0', SHARED_LANES: '2', HISTORY: 'off' };
       const { server } = await startMaster(start, { ...settings, ALERTS: 'on', ALERT_RULES: path }, workers);
       const ids = workerIds(workers);
-      for (const id of ids) await server.call('report', id, 10);
+      await server.call('keepReporting', ids, 10);
       // One alert first, which shows that rules are evaluated.
       const [first = '', ...others] = ids;
       await server.call('report', first, 99);

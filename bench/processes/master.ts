@@ -42,6 +42,7 @@ const calls = {
   reportOnce,
   samplesWritten,
   report,
+  keepReporting,
 };
 export type MasterCalls = typeof calls;
 
@@ -324,11 +325,26 @@ function threadCpuMs(name: string): number | undefined {
   }
 }
 
+/** By worker, see {@link keepReporting}. */
+const reported = new Map<string, number>();
+const REPORT_EVERY_MS = 2000;
+
 /** One heartbeat with this usage. @returns when it was handed over, by the monotonic clock */
 function report(workerId: string, cpuUsage: number): number {
+  reported.set(workerId, cpuUsage);
   const atMs = monotonicMs();
   running().processHeartbeat({ workerId, cpuUsage });
   return atMs;
+}
+
+/** These workers send the usage that they reported last again and again, so that nobody takes them for silent. */
+function keepReporting(workerIds: readonly string[], cpuUsage: number): void {
+  for (const id of workerIds) reported.set(id, cpuUsage);
+  const send = () => {
+    for (const [workerId, usage] of reported) running().processHeartbeat({ workerId, cpuUsage: usage });
+  };
+  send();
+  setInterval(send, REPORT_EVERY_MS);
 }
 
 /** One heartbeat of each, with five custom metrics; resolves when all are readable. */
