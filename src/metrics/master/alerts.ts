@@ -32,7 +32,7 @@ export const ALERT_FAMILIES: readonly MasterFamily[] = [
     (facts) => status(facts)?.skippedEvaluations,
   ),
   counter(
-    'alert_evaluations_seconds',
+    'alert_evaluation_busy_seconds',
     'Time that evaluations took.',
     (facts) => seconds(status(facts)?.evaluationTotalMs),
     'seconds',

@@ -120,7 +120,7 @@ test('alerts are told by state, severity, rule and receiver, and nothing of them
   expect(seriesValue(families, 'alerts', 'pending', 'warning')).toBe(2);
   expect(seriesValue(families, 'alert_rules')).toBe(1);
   expect(seriesValue(families, 'alert_evaluations')).toBe(659);
-  expect(seriesValue(families, 'alert_evaluations_seconds')).toBe(2.1);
+  expect(seriesValue(families, 'alert_evaluation_busy_seconds')).toBe(2.1);
   expect(seriesValue(families, 'alert_rule_errors', 'Hot')).toBe(2);
   expect(seriesValue(families, 'alerts_degraded', 'store')).toBe(1);
   // Two targets of one receiver.
