@@ -8,9 +8,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Licences that ask for a notice and for nothing else. */
+/** Licences that ask for a notice and for nothing else, or, as MIT-0 and 0BSD, not even for that. */
 const ALLOWED_LICENCES: readonly string[] = [
   'MIT',
+  'MIT-0',
   'ISC',
   'BSD-2-Clause',
   'BSD-3-Clause',

@@ -16,6 +16,7 @@ beforeAll(async () => {
     HTTP_PORT: 'localhost:0',
     // One that was forgotten is soon back for the next command.
     HEARTBEAT_INTERVAL: '200ms',
+    ALERTS: 'on',
   });
   port = await portOf(master, 'http');
   shell = openShell({ PULSELANE_URL: `http://localhost:${port}` });

@@ -21,7 +21,7 @@ let shell: Shell;
 let httpPort: number;
 
 beforeAll(async () => {
-  master = new PulselaneProcess(['master'], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'localhost:0' });
+  master = new PulselaneProcess(['master'], { GRPC_PORT: '127.0.0.1:0', HTTP_PORT: 'localhost:0', ALERTS: 'on' });
   httpPort = await portOf(master, 'http');
   agent = new PulselaneProcess(['agent', '--master', `127.0.0.1:${await portOf(master, 'grpc')}`, '--id', 'worker-1']);
   await master.logged(({ msg, worker }) => worker === 'worker-1' && /active/.test(msg));
