@@ -33,5 +33,10 @@ export function decideBrake(
     return silent >= LEAST_SILENT && 100 * silent >= SILENT_PERCENT * watched ? 'engage' : 'off';
   }
   if (nowMs - heldSinceMs > maxHoldMs) return 'longest hold over';
-  return 100 * silent <= BACK_PERCENT * watched ? 'heard again' : 'hold';
+  return isMostlyBack({ watched, silent }) ? 'heard again' : 'hold';
+}
+
+/** Whether so few are silent that the others are expected to follow. */
+export function isMostlyBack({ watched, silent }: Pick<GroupFacts, 'watched' | 'silent'>): boolean {
+  return 100 * silent <= BACK_PERCENT * watched;
 }

@@ -7,7 +7,7 @@ export interface Holds {
 }
 
 export interface HeldBrake {
-  /** Empty: workers without a group. */
+  /** Empty: workers without a group, and those of small groups. */
   readonly group: string;
   readonly sinceUnixMs: number;
   /** When the brake is released at the latest. */
@@ -15,6 +15,11 @@ export interface HeldBrake {
   /** Number of its silent workers. */
   readonly silent: number;
   readonly watched: number;
+  /**
+   * Of the brake that small groups share: those of them that are silent (see `isMostlyBack`), empty text for workers without a group.
+   * At most one name for each silent worker. Absent: the brake is of `group`, or the holds were read from the API.
+   */
+  readonly silentGroups?: readonly string[];
 }
 
 export const NO_HOLDS: Holds = { graceEndsUnixMs: undefined, brakes: [] };

@@ -2,10 +2,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startMaster } from '../../src/app/master.ts';
 import type { RunningMaster } from '../../src/app/running-master.ts';
 import { masterConfig } from '../../src/config/resolve.ts';
+import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Alert } from '../../src/model/alert.ts';
 import { eventually } from '../support/eventually.ts';
@@ -138,25 +140,37 @@ test('a worker that is removed closes its alerts, and one that falls silent does
   expect((await alertIn('Hot', 'w', 'resolved')).closedBecause).toBe('worker_removed');
 });
 
-test('a group that falls silent as a whole makes one alert, and none of its workers', async () => {
-  const silent = '{ alert: Silent, for_each: worker, when: "state == \\"inactive\\"" }';
-  await writeFile(rulesFile, rulesOf(HOT, silent));
-  const { master, beat, alertIn, alertOf, evaluated, events } = await start({
-    HEARTBEAT_INTERVAL: '100ms',
-    INACTIVITY_TIMEOUT: '1s',
-  });
-  const workers = ['a', 'b', 'c', 'd'];
-  for (const workerId of workers) beat(workerId, 95);
-  for (const workerId of workers) await alertIn('Hot', workerId, 'firing');
-  await eventually(() => master.manager.holds.brakes.length > 0);
-  await alertIn('GroupMostlySilent', '', 'firing');
-  await evaluated();
-  for (const workerId of workers) {
-    expect(alertOf('Hot', workerId)).toMatchObject({ state: 'firing', noDataSinceUnixMs: null });
-    expect(alertOf('Silent', workerId)).toBeUndefined();
-  }
-  await eventually(() => events().length === 5);
-});
+test.each([{ groups: [''] }, { groups: ['pair-1', 'pair-2'] }])(
+  'groups $groups that fall silent as a whole make one alert each, and none of their workers',
+  async ({ groups }) => {
+    const silent = '{ alert: Silent, for_each: worker, when: "state == \\"inactive\\"" }';
+    await writeFile(rulesFile, rulesOf(HOT, silent));
+    const { master, beat, alertIn, alertOf, evaluated, events } = await start({
+      HEARTBEAT_INTERVAL: '100ms',
+      INACTIVITY_TIMEOUT: '1s',
+    });
+    const workers = ['a', 'b', 'c', 'd'];
+    for (const [index, workerId] of workers.entries()) {
+      const group = groups[index % groups.length] as string;
+      master.manager.announceWorker(create(WorkerInfoSchema, { workerId, group }));
+      beat(workerId, 95);
+    }
+    for (const workerId of workers) await alertIn('Hot', workerId, 'firing');
+    await eventually(() => master.manager.holds.brakes.length > 0);
+    for (const group of groups) await alertIn('GroupMostlySilent', group, 'firing');
+    await evaluated();
+    for (const workerId of workers) {
+      expect(alertOf('Hot', workerId)).toMatchObject({ state: 'firing', noDataSinceUnixMs: null });
+      expect(alertOf('Silent', workerId)).toBeUndefined();
+    }
+    await eventually(() => events().length === workers.length + groups.length);
+
+    // They have really failed: the alert goes on.
+    master.manager.releaseBrakes();
+    for (const workerId of workers) await alertIn('Silent', workerId, 'firing');
+    for (const group of groups) expect(alertOf('GroupMostlySilent', group)?.state).toBe('firing');
+  },
+);
 
 test('a bad rule file at the start names file, line and column, and the master does not start', async () => {
   await writeFile(

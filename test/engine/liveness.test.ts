@@ -851,6 +851,10 @@ test('workers of groups too small for a brake of their own share one', async () 
   clock.advance(45_000);
   expect(pairs.every((id) => view(id).isActive)).toBe(true);
   expect(told('brake')).toHaveLength(1);
+  const silentGroups = ['pair-0', 'pair-1', 'pair-2', 'pair-3', 'pair-4'];
+  expect(manager.holds.brakes).toMatchObject([{ group: '', silent: 10, silentGroups }]);
+  beat(10_000, pairs.slice(0, 2));
+  expect(manager.holds.brakes).toMatchObject([{ group: '', silent: 8, silentGroups: silentGroups.slice(1) }]);
   // One pair alone is none.
   beat(60_000, pairs);
   beat(40_000, pairs.slice(2));

@@ -28,7 +28,7 @@ export interface WantedFacts {
 export interface Held {
   /** Restart grace, a stall of the master, or its figures are old. */
   readonly all: boolean;
-  /** Groups whose brake is engaged; empty text: workers without a group. */
+  /** Groups whose brake is engaged, and silent groups of the brake that small ones share; empty text: workers without a group. */
   readonly groups: ReadonlySet<string>;
 }
 

@@ -322,7 +322,7 @@ export class WorkerFacts implements Fleet {
     const isStalled = writtenMonotonicMs === 0 || monotonicMs - writtenMonotonicMs > STALL_MS || !attentive.mayJudge;
     return {
       all: isStalled || holds.graceEndsUnixMs !== undefined,
-      groups: new Set(this.#directory.holds.brakes.map(({ group }) => group)),
+      groups: new Set(this.#directory.holds.brakes.flatMap(({ group, silentGroups }) => silentGroups ?? [group])),
     };
   }
 

@@ -89,7 +89,7 @@ const GROUP_NAMES = {
   brake: {
     type: 'bool',
     meaning:
-      'whether most of the group went silent at the same time, so that its workers are not judged; a condition that contains this name is judged even so',
+      'whether most of the group went silent at the same time, alone or together with other groups that have fewer than three workers, so that its workers are not judged; a condition that contains this name is judged even so',
   },
 } as const satisfies Record<string, NameInfo>;
 

@@ -2,7 +2,7 @@
  * Groups of workers that can fail together: how many of each are alive, how many are silent, and whose brake is
  * engaged. Workers without a group, or in a group too small for a mass failure, are watched together.
  */
-import { type GroupFacts, LEAST_SILENT } from '../../model/brake.ts';
+import { type GroupFacts, isMostlyBack, LEAST_SILENT } from '../../model/brake.ts';
 import type { RosterEntry } from '../workers/roster.ts';
 
 class Group {
@@ -26,6 +26,8 @@ export interface BrakeUnit extends GroupFacts {
   /** Empty: workers without a group, or in a small one. */
   readonly name: string;
   readonly silentEntries: readonly RosterEntry[];
+  /** Names of its groups that are silent, in order: of small groups, some may report all the time. */
+  readonly silentGroups: readonly string[];
 }
 
 export class GroupWatch {
@@ -119,6 +121,10 @@ function unitOf(name: string, groups: readonly Group[], heldSinceMs: number | un
     heldSinceMs,
     get silentEntries() {
       return groups.flatMap(({ silent }) => [...silent]);
+    },
+    get silentGroups() {
+      const silent = groups.filter((group) => !isMostlyBack({ watched: group.watched, silent: group.silent.size }));
+      return silent.map((group) => group.name).sort();
     },
   };
 }

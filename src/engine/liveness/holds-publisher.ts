@@ -1,6 +1,7 @@
 /**
  * Publishes what holds judgement to readers: when it begins and ends, and its figures meanwhile, at most once a second.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type HeldBrake, type Holds, NO_HOLDS } from '../../model/holds.ts';
 
 export interface HoldsPublisherOptions {
@@ -48,7 +49,11 @@ function areAlike(a: Holds, b: Holds): boolean {
 }
 
 function areAlikeBrakes(a: HeldBrake, b: HeldBrake): boolean {
-  const isSameUnit = a.group === b.group && a.silent === b.silent && a.watched === b.watched;
+  const isSameUnit =
+    a.group === b.group &&
+    a.silent === b.silent &&
+    a.watched === b.watched &&
+    isDeepStrictEqual(a.silentGroups, b.silentGroups);
   return isSameUnit && isSameMoment(a.endsUnixMs, b.endsUnixMs);
 }
 

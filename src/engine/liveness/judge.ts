@@ -253,12 +253,13 @@ export class Judge {
   get holds(): Holds {
     return {
       graceEndsUnixMs: this.#graceUntilMs === undefined ? undefined : this.#unixOf(this.#graceUntilMs),
-      brakes: this.#groups.held.map(({ name, heldSinceMs, silent, watched }) => ({
+      brakes: this.#groups.held.map(({ name, heldSinceMs, silent, watched, silentGroups }) => ({
         group: name,
         sinceUnixMs: this.#unixOf(heldSinceMs as number),
         endsUnixMs: this.#unixOf((heldSinceMs as number) + this.#options.brakeMaxHoldMs),
         silent,
         watched,
+        ...(name === '' ? { silentGroups } : {}),
       })),
     };
   }

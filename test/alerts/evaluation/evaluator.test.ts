@@ -50,8 +50,15 @@ function worker(workerId: string, beat: Beat = {}, facts: Partial<Registered> = 
   fleet.beat(workerId, beat);
 }
 
-function brake(group: string): void {
-  const held: HeldBrake = { group, sinceUnixMs: 0, endsUnixMs: 1, silent: 3, watched: 4 };
+function brake(group: string, silentGroups?: readonly string[]): void {
+  const held: HeldBrake = {
+    group,
+    sinceUnixMs: 0,
+    endsUnixMs: 1,
+    silent: 3,
+    watched: 4,
+    ...(silentGroups && { silentGroups }),
+  };
   directory.apply({ type: 'holds', holds: { graceEndsUnixMs: undefined, brakes: [held] } });
 }
 
@@ -240,6 +247,25 @@ describe('nobody is judged', () => {
     const { evaluate } = evaluatorOf(rules);
     brake('g');
     expect((await evaluate()).map(holding)).toEqual([['b'], ['h'], ['g'], ['']]);
+  });
+
+  test('in silent small groups while the brake that they share is engaged', async () => {
+    for (const [workerId, group] of [
+      ['a', 'g'],
+      ['b', 'h'],
+      ['c', 'i'],
+      ['d', ''],
+    ] as const) {
+      worker(workerId, { cpuUsage: 95 }, { group });
+    }
+    const { evaluate } = evaluatorOf([rule('cpu_usage > 90'), rule('brake', { forEach: 'group' })]);
+    brake('', ['g', 'h']);
+    expect((await evaluate()).map(holding)).toEqual([
+      ['c', 'd'],
+      ['g', 'h'],
+    ]);
+    brake('', ['']);
+    expect((await evaluate()).map(holding)).toEqual([['a', 'b', 'c'], ['']]);
   });
 });
 
