@@ -9,7 +9,7 @@ import { ANOMALY_SCORE, expectValue, Scorer } from '../../src/model/anomaly/scor
 import { type Expected, expectedIn, learnHour, SEASONAL_FLOATS } from '../../src/model/anomaly/seasonal.ts';
 import { STATE_FLOATS } from '../../src/model/anomaly/state.ts';
 import { BASES, type Base, type BaseName, DAY_S, HOUR_S, STEP_S } from './bases.ts';
-import { LEAST_SURENESS } from './detectors.ts';
+import { LEAST_SURENESS, scoredOf } from './detectors.ts';
 import { Random } from './random.ts';
 
 /** What kinds of workers there are; each has an interval between heartbeats, too. */
@@ -89,7 +89,7 @@ export function cleanMonth(seed: number, days = 30): CleanMonth {
       // The base has its own lost heartbeats; here they are those of all metrics.
       if (kind === MetricKind.interval) value = gapS + random.between(-0.05, 0.05);
       sums[metric] = (sums[metric] as number) + value;
-      const score = scorer.take(floats, metric * STATE_FLOATS, kind, atS * 1000, value);
+      const score = scorer.take(floats, metric * STATE_FLOATS, kind, atS * 1000, scoredOf(kind, value));
       largest = Math.max(largest, score);
       const isAnomaly = score >= ANOMALY_SCORE;
       if (isAnomaly && !was[metric]) alarms.push({ metric: names[metric] as BaseName, atS, code: scorer.code });

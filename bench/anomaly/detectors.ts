@@ -1,5 +1,6 @@
 /** Detectors that read a series from its first sample to its last: ours, and what people use otherwise. */
 
+import { scoredIntervalS } from '../../src/model/anomaly/heartbeat-interval.ts';
 import { HOURS_OF_WEEK } from '../../src/model/anomaly/hour-of-week.ts';
 import { MetricKind } from '../../src/model/anomaly/metric-kind.ts';
 import { scorePeer } from '../../src/model/anomaly/peers.ts';
@@ -26,7 +27,7 @@ export const pulselane: Detector = ({ kind, hours, timesS, values, group }) => {
   let [wasAnomaly, hour] = [false, -1];
   for (let sample = 0; sample < values.length; sample++) {
     const atS = timesS[sample] as number;
-    const value = values[sample] as number;
+    const value = scoredOf(kind, values[sample] as number);
     if (group !== undefined) {
       const level = { median: group.medians[sample] as number, spread: group.spreads[sample] as number };
       scorePeer(scorer, floats, 0, kind, atS * 1000, value, level);
@@ -44,6 +45,11 @@ export const pulselane: Detector = ({ kind, hours, timesS, values, group }) => {
   }
   return alarms;
 };
+
+/** What a lane scores of a value: heartbeats that come early are on time. */
+export function scoredOf(kind: MetricKind, value: number): number {
+  return kind === MetricKind.interval ? scoredIntervalS(value * 1000, STEP_S * 1000, STEP_S * 1000) : value;
+}
 
 /** An alarm needs so many samples in a row out of the limits, and is over after as many within them. */
 interface Agreement {

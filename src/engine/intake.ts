@@ -114,6 +114,7 @@ export class Intake {
     this.#deliveries.expect(entry);
     const { post, replaced } = entry.mailbox.accept(bytes, receipt, {
       sampleFlags: sampleFlags(entry, head, wasActive),
+      heartbeatIntervalS: entry.liveness.heartbeatIntervalS,
       hasEndedTasks: head.hasEndedTasks,
       mostBytes: this.#records.mostHeartbeatBytes,
     });

@@ -2,15 +2,15 @@
  * The format in which heartbeats are sent to a lane. All heartbeats of one turn of main's event loop form one message,
  * since waking a thread costs more than processing a heartbeat. Each frame is a header and the heartbeat's bytes:
  *
- *     0        4         8        12      16              24             32
- *     ┌────────┬─────────┬────────┬───────┬───────────────┬──────────────┬───────────────────┐
- *     │ slot   │ ordinal │ length │ flags │ received      │ received     │ bytes, padded to  │
- *     │ number │         │        │       │ monotonic, ms │ Unix, ms     │ a multiple of 8   │
- *     └────────┴─────────┴────────┴───────┴───────────────┴──────────────┴───────────────────┘
+ *     0        4         8        12      16              24             32            40
+ *     ┌────────┬─────────┬────────┬───────┬───────────────┬──────────────┬─────────────┬───────────────────┐
+ *     │ slot   │ ordinal │ length │ flags │ received      │ received     │ interval, s │ bytes, padded to  │
+ *     │ number │         │        │       │ monotonic, ms │ Unix, ms     │             │ a multiple of 8   │
+ *     └────────┴─────────┴────────┴───────┴───────────────┴──────────────┴─────────────┴───────────────────┘
  */
 import { WireReader } from './wire-reader.ts';
 
-const HEADER_BYTES = 32;
+const HEADER_BYTES = 40;
 const ALIGNMENT_BYTES = 8;
 /** Holds one turn's heartbeats of a busy fleet; grows on demand. */
 const FIRST_CAPACITY_BYTES = 4096;
@@ -26,6 +26,8 @@ export interface HeartbeatFrame {
   readonly receivedUnixMs: number;
   /** Bits of SampleFlag that main knows. */
   readonly sampleFlags: number;
+  /** See model/anomaly/heartbeat-interval.ts; NaN, or undefined: not to be scored. */
+  readonly heartbeatIntervalS?: number;
   readonly bytes: Uint8Array;
 }
 
@@ -64,6 +66,7 @@ export class FrameBatch {
     bytes.writeInt32LE(frame.sampleFlags, start + 12);
     bytes.writeDoubleLE(frame.receivedMonotonicMs, start + 16);
     bytes.writeDoubleLE(frame.receivedUnixMs, start + 24);
+    bytes.writeDoubleLE(frame.heartbeatIntervalS ?? Number.NaN, start + 32);
     bytes.set(frame.bytes, start + HEADER_BYTES);
     this.#used = end;
   }
@@ -97,6 +100,7 @@ export class FrameCursor implements HeartbeatFrame {
   receivedMonotonicMs = 0;
   receivedUnixMs = 0;
   sampleFlags = 0;
+  heartbeatIntervalS = Number.NaN;
   readonly message: WireReader;
   readonly #batch: Buffer;
   readonly #header: DataView;
@@ -121,6 +125,7 @@ export class FrameCursor implements HeartbeatFrame {
     this.sampleFlags = header.getInt32(at + 12, true);
     this.receivedMonotonicMs = header.getFloat64(at + 16, true);
     this.receivedUnixMs = header.getFloat64(at + 24, true);
+    this.heartbeatIntervalS = header.getFloat64(at + 32, true);
     this.#start = at + HEADER_BYTES;
     this.#end = this.#start + length;
     this.#next = this.#start + padded(length);

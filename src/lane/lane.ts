@@ -168,6 +168,7 @@ export class Lane {
         lastRoundTripMs: heartbeat.lastRoundTripMs,
         taskStoodStillSinceMs: progress.stoodStillSinceMs,
         sampleFlags: hasGpu(heartbeat) ? frame.sampleFlags | SampleFlag.hasGpu : frame.sampleFlags,
+        heartbeatIntervalS: frame.heartbeatIntervalS,
       },
       json,
       progress.oldest,

@@ -35,7 +35,7 @@ export const NUMBER_BYTES = 8;
 /** First word of each kind of memory, so that a wrong buffer is detected when it is attached. */
 export const BOARD_MAGIC = 0x504c4244; // PLBD
 export const SLOT_MAGIC = 0x504c534c; // PLSL
-export const LAYOUT_VERSION = 15;
+export const LAYOUT_VERSION = 16;
 
 // ── board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,6 +276,8 @@ export const RecordNumber = {
   taskLogEnd: 17,
   /** … and number of entries so far, modulo 2^32. */
   taskOrdinal: 18,
+  /** Time since the heartbeat before it, see model/anomaly/heartbeat-interval.ts; NaN: not to be scored. */
+  heartbeatIntervalS: 19,
 } as const;
 /** A copy of the record fills whole cache lines, so some are free. */
 export const RECORD_NUMBER_COUNT = 24;
@@ -298,6 +300,9 @@ export const RECORD_HEAD_BYTES = RECORD_NUMBERS_WITH_PROGRESS * NUMBER_BYTES;
 
 /** Columns of the ring that are taken from the record. */
 export const RING_USAGES = ['cpuUsage', 'memoryUsage', 'storageUsage', 'gpuUsage'] as const;
+
+/** What of the record is scored, in the order of the states. */
+export const SCORED_NUMBERS = [...RING_USAGES, 'runningTasks', 'heartbeatIntervalS'] as const;
 
 /** Numbers (Float64) of each copy of the newest score: one cache line. */
 export const ScoreNumber = {
@@ -358,7 +363,7 @@ export interface SlotOffsets {
   readonly score: readonly [number, number];
   /** A metric's state as it was, while it changes. */
   readonly keptState: number;
-  /** States of the usages, then of the columns of metrics. */
+  /** States of {@link SCORED_NUMBERS}, then of the columns of metrics. */
   readonly states: number;
   readonly totalBytes: number;
 }
@@ -410,7 +415,7 @@ export function slotBytes(size: SlotSize): number {
 
 /** Metrics with a state, see score-writer.ts. */
 export function stateCount({ metricColumns }: Pick<SlotSize, 'metricColumns'>): number {
-  return RING_USAGES.length + metricColumns;
+  return SCORED_NUMBERS.length + metricColumns;
 }
 
 /** The parts of a slot that are counted against RING_MEMORY. */

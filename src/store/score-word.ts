@@ -24,8 +24,10 @@ export const MOST_RATIO = ones(32 - RATIO_AT) / 10;
 /** Of a sample without a score. */
 export const NO_SCORE = NONE;
 
-/** Keys of the metrics at the first places, as history names them; then come those of the columns. */
+/** Keys of usages, as history names them. */
 export const USAGE_KEYS = ['cpu_usage', 'memory_usage', 'storage_usage', 'gpu_usage'] as const;
+/** Keys of the metrics at the first places: those of SCORED_NUMBERS of layout.ts; then come those of the columns. */
+export const SCORED_KEYS = [...USAGE_KEYS, 'running_tasks', 'heartbeat_interval'] as const;
 
 export interface ScoreCause {
   /** The metric's place among the states. */
@@ -73,7 +75,7 @@ export function namedCauseIn(word: number, metricKeys: readonly string[]): Named
 }
 
 export function keyOfPlace(place: number, metricKeys: readonly string[]): string | undefined {
-  return USAGE_KEYS[place] ?? metricKeys[place - USAGE_KEYS.length];
+  return SCORED_KEYS[place] ?? metricKeys[place - SCORED_KEYS.length];
 }
 
 /** The same after its metric has moved. @param place undefined: it is no longer there, and so there is no cause */

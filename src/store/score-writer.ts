@@ -9,8 +9,8 @@
  * A lane that is killed in between leaves an odd generation: its successor puts the kept state back. So a metric's state knows a
  * sample or does not, and no mixture is ever used. The sample in process then has no score.
  *
- * Metrics with a state: the usages (that of the GPU while the worker has one), and those with a column in the ring. How many tasks run
- * is what a scheduler decides, so it is not scored.
+ * Metrics with a state: the usages (that of the GPU while the worker has one), the number of running tasks, the interval between
+ * heartbeats, and those with a column in the ring.
  */
 import { MetricKind } from '../model/anomaly/metric-kind.ts';
 import { ReasonCode } from '../model/anomaly/reason.ts';
@@ -18,8 +18,8 @@ import { ANOMALY_SCORE, expectValue, Scorer } from '../model/anomaly/scorer.ts';
 import { STATE_FLOATS } from '../model/anomaly/state.ts';
 import { SampleFlag } from '../model/sample-flags.ts';
 import { beginWrite, endWrite, mendWrite } from './double-buffer.ts';
-import { NUMBER_BYTES, RecordNumber, RING_USAGES, ScoreNumber, SlotWord, stateCount, WORD_BYTES } from './layout.ts';
-import { causeIn, keyOfPlace, movedScoreWord, NO_SCORE, scoreWord, USAGE_KEYS } from './score-word.ts';
+import { NUMBER_BYTES, RecordNumber, SCORED_NUMBERS, ScoreNumber, SlotWord, stateCount, WORD_BYTES } from './layout.ts';
+import { causeIn, keyOfPlace, movedScoreWord, NO_SCORE, SCORED_KEYS, scoreWord } from './score-word.ts';
 import { metricKeysIn, type SlotViews } from './slot-memory.ts';
 
 /** A sample's score, as it is put into the ring. */
@@ -41,8 +41,13 @@ export interface AcceptedNormal {
   readonly wasUsual: number;
 }
 
-const GPU = RING_USAGES.indexOf('gpuUsage');
-const USAGES = RING_USAGES.length;
+const GPU = SCORED_NUMBERS.indexOf('gpuUsage');
+/** Number of metrics with a state in every slot. */
+const ALWAYS = SCORED_NUMBERS.length;
+/** By place. */
+const KINDS: readonly MetricKind[] = SCORED_NUMBERS.map((name) =>
+  name === 'runningTasks' ? MetricKind.count : name === 'heartbeatIntervalS' ? MetricKind.interval : MetricKind.percent,
+);
 
 /** One for all workers of the thread: what it must remember is in their slots. */
 const scorer = new Scorer();
@@ -92,11 +97,11 @@ export class ScoreWriter {
     this.#slot = to;
     this.#kinds = [];
     if (!to.size.isScored) return;
-    const usagesEnd = from.offsets.states + USAGES * STATE_FLOATS * WORD_BYTES;
-    from.bytes.copy(to.bytes, to.offsets.score[0], from.offsets.score[0], usagesEnd);
+    const statesEnd = from.offsets.states + ALWAYS * STATE_FLOATS * WORD_BYTES;
+    from.bytes.copy(to.bytes, to.offsets.score[0], from.offsets.score[0], statesEnd);
     for (const [column, before] of kept.entries()) {
-      const at = stateAt(from, USAGES + before);
-      to.floats.set(from.floats.subarray(at, at + STATE_FLOATS), stateAt(to, USAGES + column));
+      const at = stateAt(from, ALWAYS + before);
+      to.floats.set(from.floats.subarray(at, at + STATE_FLOATS), stateAt(to, ALWAYS + column));
     }
     for (const word of [SlotWord.scoreGeneration, SlotWord.stateGeneration]) {
       Atomics.store(to.control, word, Atomics.load(from.control, word));
@@ -118,17 +123,17 @@ export class ScoreWriter {
     largest.score = Number.NaN;
     const atMs = numbers[record + RecordNumber.receivedMonotonicMs] as number;
     const hasGpu = ((numbers[record + RecordNumber.sampleFlags] as number) & SampleFlag.hasGpu) !== 0;
-    for (let place = 0; place < USAGES; place++) {
+    for (let place = 0; place < ALWAYS; place++) {
       if (place === GPU && !hasGpu) continue;
-      const value = numbers[record + RecordNumber[RING_USAGES[place] as (typeof RING_USAGES)[number]]] as number;
-      this.#take(place, MetricKind.percent, atMs, value);
+      const name = SCORED_NUMBERS[place] as (typeof SCORED_NUMBERS)[number];
+      this.#take(place, KINDS[place] as MetricKind, atMs, numbers[record + RecordNumber[name]] as number);
     }
     const columns = size.ringCapacity === 0 ? 0 : Atomics.load(control, SlotWord.metricKeys);
     if (columns > this.#kinds.length) this.#kinds.push(...metricKeysIn(this.#slot, this.#kinds.length).map(kindOf));
     const index = Atomics.load(control, SlotWord.applied) & (size.ringCapacity - 1);
     for (let column = 0; column < columns; column++) {
       const value = numbers[(offsets.ringMetrics[column] as number) / NUMBER_BYTES + index] as number;
-      this.#take(USAGES + column, this.#kinds[column] as MetricKind, atMs, value);
+      this.#take(ALWAYS + column, this.#kinds[column] as MetricKind, atMs, value);
     }
     const at = offsets.score[beginWrite(control, SlotWord.scoreGeneration)] / NUMBER_BYTES;
     numbers[at + ScoreNumber.appliedIndex] = numbers[record + RecordNumber.appliedIndex] as number;
@@ -148,7 +153,7 @@ export class ScoreWriter {
    */
   expect(expected: ReadonlyMap<string, number>): void {
     if (!this.#slot.size.isScored) return;
-    for (const [place, key] of [...USAGE_KEYS, ...metricKeysIn(this.#slot)].entries()) {
+    for (const [place, key] of [...SCORED_KEYS, ...metricKeysIn(this.#slot)].entries()) {
       const value = expected.get(key);
       if (value === undefined) continue;
       expectValue(this.#slot.floats, this.#beginChange(place), value);
@@ -205,10 +210,10 @@ function moveScoreWords(
   first: number,
   end: number,
 ) {
-  const places = new Map(kept.map((before, column) => [USAGES + before, USAGES + column]));
+  const places = new Map(kept.map((before, column) => [ALWAYS + before, ALWAYS + column]));
   const moved = (word: number) => {
     const place = causeIn(word)?.place;
-    return place === undefined || place < USAGES ? word : movedScoreWord(word, places.get(place));
+    return place === undefined || place < ALWAYS ? word : movedScoreWord(word, places.get(place));
   };
   for (let number = first; number < end; number++) {
     const at = offsets.ringScore / WORD_BYTES + (number & (size.ringCapacity - 1));

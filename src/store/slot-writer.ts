@@ -50,6 +50,8 @@ export interface RecordNumbers {
   readonly taskStoodStillSinceMs: number;
   /** Bits of SampleFlag. */
   readonly sampleFlags: number;
+  /** See model/anomaly/heartbeat-interval.ts; NaN, or undefined: not to be scored. */
+  readonly heartbeatIntervalS?: number;
 }
 
 /** A worker's record as kept by an earlier master. */
@@ -284,6 +286,7 @@ export class SlotWriter {
     numbers[record + RecordNumber.lastRoundTripMs] = values.lastRoundTripMs;
     numbers[record + RecordNumber.taskStoodStillSinceMs] = values.taskStoodStillSinceMs;
     numbers[record + RecordNumber.sampleFlags] = values.sampleFlags;
+    numbers[record + RecordNumber.heartbeatIntervalS] = values.heartbeatIntervalS ?? Number.NaN;
     numbers[record + RecordNumber.taskLogEnd] = this.#taskLog.next.position;
     numbers[record + RecordNumber.taskOrdinal] = this.#taskLog.next.ordinal;
     numbers[record + RecordNumber.appliedIndex] = (Atomics.load(control, SlotWord.applied) + 1) | 0;

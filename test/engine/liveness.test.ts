@@ -7,6 +7,9 @@ import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import type { WorkerEvent } from '../../src/model/events.ts';
 import type { Holds } from '../../src/model/holds.ts';
 import { emptyRecordJsonHead } from '../../src/model/record-json.ts';
+import { currentCopy } from '../../src/store/double-buffer.ts';
+import { NUMBER_BYTES, RecordNumber, SlotWord } from '../../src/store/layout.ts';
+import { viewSlot } from '../../src/store/slot-memory.ts';
 import type { SlotReader } from '../../src/store/slot-reader.ts';
 import { eventually } from '../support/eventually.ts';
 import { haveValues, type SettableClock, startFaked } from '../support/fake-fleet.ts';
@@ -426,6 +429,69 @@ test('a fleet above the target rate is told to send less often, and each deadlin
   send('go');
   clock.advance(11_500);
   expect(view('go').state).toBe('suspect');
+});
+
+/** Time before the worker's last heartbeat in seconds, as its lane scores it. */
+async function scoredInterval(workerId: string): Promise<number> {
+  const { slot } = manager.directory.get(workerId) as { slot: SlotReader };
+  await eventually(() => slot.counts().applied === view(workerId).accepted);
+  const { control, numbers, offsets } = viewSlot(slot.memory);
+  const copy = currentCopy(Atomics.load(control, SlotWord.recordGeneration));
+  return numbers[offsets.record[copy] / NUMBER_BYTES + RecordNumber.heartbeatIntervalS] as number;
+}
+
+test('the interval between heartbeats is scored where it tells of the worker alone', async () => {
+  const after = (ms: number, via: typeof STREAM | 'unary' = STREAM, workerId = 'a') => {
+    clock.advance(ms);
+    send(workerId, {}, via === 'unary' ? undefined : via);
+    return scoredInterval(workerId);
+  };
+  for (const id of RACK) announce(id, { group: 'rack' });
+  await appear('a', ...RACK);
+  // The first one of a stream follows a reconnect.
+  expect(await after(5000)).toBeNaN();
+  expect(await after(5000)).toBe(5);
+  expect(await after(12_000)).toBe(12);
+  // Early is on time.
+  expect(await after(300)).toBe(5);
+  expect(await after(5000, { ...STREAM })).toBeNaN();
+  expect(await after(5000)).toBeNaN();
+  expect(await after(5000)).toBe(5);
+  expect(await after(5000, 'unary')).toBeNaN();
+  send('a', {}, STREAM);
+  expect(await after(60_000)).toBeNaN();
+  expect(await after(5000)).toBe(5);
+  // The master could not receive.
+  clock.stall(20_000);
+  expect(await after(10)).toBeNaN();
+  clock.advance(5000);
+  // Without the second in which the master waited for what was sent meanwhile.
+  expect(await after(5000)).toBe(9);
+  // Of a group that is held.
+  beat(10_000, RACK);
+  clock.advance(35_000);
+  expect(manager.holds.brakes).toHaveLength(1);
+  const [held] = RACK as [string];
+  expect(await after(0, STREAM, held)).toBeNaN();
+  expect(await after(15_000, STREAM, held)).toBeNaN();
+});
+
+test('an interval that was told to be longer is on time', async () => {
+  await start({ targetHeartbeatsPerS: 10 });
+  const ids = Array.from({ length: 100 }, (_, index) => `w${index}`);
+  await appear(...ids);
+  beat(10_000, ids);
+  const after = (ms: number) => {
+    clock.advance(ms);
+    for (const id of ids) send(id, {}, STREAM);
+  };
+  after(0);
+  for (let n = 0; n < 3; n++) {
+    after(10_000);
+    expect(await scoredInterval('w0')).toBe(5);
+  }
+  after(24_000);
+  expect(await scoredInterval('w0')).toBeGreaterThan(9);
 });
 
 test('a new instance is a restart, and the older one is refused from then on', () => {

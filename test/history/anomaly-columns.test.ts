@@ -23,7 +23,7 @@ test('only anomalies have a reason and what is usual, each of its metric', () =>
     [
       scoreWord(0.3, undefined),
       scoreWord(0.6, { place: 1, code: ReasonCode.above, ratio: 3.9 }),
-      scoreWord(0.8, { place: 4, code: ReasonCode.still, ratio: 0 }),
+      scoreWord(0.8, { place: 6, code: ReasonCode.still, ratio: 0 }),
       NO_SCORE,
     ],
     ['metrics.depth'],

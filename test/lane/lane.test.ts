@@ -5,6 +5,7 @@ import { EndedTaskSchema, HeartbeatSchema, RunningTaskSchema } from '../../src/g
 import { FrameBatch, FrameCursor, type HeartbeatFrame } from '../../src/lane/frames.ts';
 import { Lane } from '../../src/lane/lane.ts';
 import type { FromLane, ToLane } from '../../src/lane/messages.ts';
+import { ReasonCode } from '../../src/model/anomaly/reason.ts';
 import { ApplyTimesWriter, allocateApplyTimes } from '../../src/store/apply-times.ts';
 import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { type RecordAllowance, UNLIMITED } from '../../src/store/record-allowance.ts';
@@ -39,9 +40,11 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED, isScore
   start();
   let ordinal = 0;
   let nowMs = 1;
+  let heartbeatIntervalS = Number.NaN;
   const give = (bytes: Uint8Array, sampleFlags = 0) => {
     const batch = new FrameBatch();
-    batch.add({ slot: 3, ordinal: ++ordinal, receivedMonotonicMs: nowMs, receivedUnixMs: 2000, sampleFlags, bytes });
+    const received = { receivedMonotonicMs: nowMs, receivedUnixMs: 2000, heartbeatIntervalS };
+    batch.add({ slot: 3, ordinal: ++ordinal, ...received, sampleFlags, bytes });
     deliver({ type: 'heartbeats', frames: batch.take() });
     const last = sent.at(-1);
     if (last?.type === 'grown') memory = last.memory;
@@ -52,6 +55,9 @@ function laneFor(workerId = 'w', allowance: RecordAllowance = UNLIMITED, isScore
     restart: start,
     set nowMs(ms: number) {
       nowMs = ms;
+    },
+    set heartbeatIntervalS(seconds: number) {
+      heartbeatIntervalS = seconds;
     },
     give,
     send: (heartbeat: MessageInitShape<typeof HeartbeatSchema>) =>
@@ -91,6 +97,15 @@ describe('scores', () => {
     const accepted = lane.sent.filter(({ type }) => type === 'accepted');
     expect(accepted).toMatchObject([{ slot: 3, occupant: 1, metric: 'cpu_usage' }]);
     expect(lane.slot.score?.score).toBeLessThan(0.5);
+  });
+
+  test('heartbeats that keep coming late are an anomaly of their interval', () => {
+    const { lane, beats } = scored();
+    lane.heartbeatIntervalS = 5;
+    beats(500, 20);
+    lane.heartbeatIntervalS = 40;
+    beats(12, 20);
+    expect(lane.slot.score?.cause).toMatchObject({ metric: 'heartbeat_interval', code: ReasonCode.above, value: 40 });
   });
 
   test('what is expected at this hour is no anomaly, also for the next thread of the lane', () => {

@@ -31,6 +31,8 @@ interface Beat {
   readonly memoryUsage?: number;
   readonly gpuUsage?: number;
   readonly hasGpu?: boolean;
+  readonly runningTasks?: number;
+  readonly heartbeatIntervalS?: number;
   readonly metrics?: ReadonlyMap<string, number>;
 }
 
@@ -60,7 +62,9 @@ class Scored {
     return Buffer.from(bytes.subarray(offsets.states));
   }
 
-  beat({ cpuUsage = 20, memoryUsage = 40, gpuUsage = 0, hasGpu = false, metrics = new Map() }: Beat = {}): void {
+  beat({ metrics = new Map(), ...beat }: Beat = {}): void {
+    const { cpuUsage = 20, memoryUsage = 40, gpuUsage = 0, hasGpu = false } = beat;
+    const { runningTasks = 3, heartbeatIntervalS = Number.NaN } = beat;
     const ordinal = ++this.#ordinal;
     const { numbers } = checkableRecord(ordinal);
     const values = {
@@ -69,6 +73,8 @@ class Scored {
       memoryUsage,
       storageUsage: 10,
       gpuUsage,
+      runningTasks,
+      heartbeatIntervalS,
       receivedMonotonicMs: ordinal * 5000,
       sampleFlags: hasGpu ? SampleFlag.hasGpu : 0,
     };
@@ -147,6 +153,29 @@ test('a GPU is scored while the worker has one: what others send there is no mea
   expect(without.reader.score?.cause).toBeUndefined();
 });
 
+test('tasks and the interval between heartbeats are scored, those that are not told are not', () => {
+  const [busy, late, untold] = [new Scored(), new Scored(), new Scored()];
+  for (let n = 0; n < 500; n++) {
+    busy.beat({ runningTasks: 3 + (n % 2) });
+    late.beat({ heartbeatIntervalS: 5 });
+    untold.beat();
+  }
+  // Tasks come and go.
+  for (let n = 0; n < 12; n++) busy.beat({ runningTasks: 5 });
+  expect(busy.reader.score?.cause).toBeUndefined();
+  for (let n = 0; n < 12; n++) busy.beat({ runningTasks: 60 });
+  expect(busy.reader.score?.cause).toMatchObject({ metric: 'running_tasks', code: ReasonCode.above, value: 60 });
+  // A single one is late.
+  late.beat({ heartbeatIntervalS: 600 });
+  for (let n = 0; n < 3; n++) late.beat({ heartbeatIntervalS: 5 });
+  expect(late.reader.score?.cause).toBeUndefined();
+  for (let n = 0; n < 12; n++) late.beat({ heartbeatIntervalS: n % 3 === 0 ? 5 : 30 });
+  expect(late.reader.score?.cause).toMatchObject({ metric: 'heartbeat_interval' });
+  expect(late.reader.score?.score).toBeGreaterThanOrEqual(ANOMALY_SCORE);
+  for (let n = 0; n < 12; n++) untold.beat();
+  expect(untold.states.subarray(5 * STATE_BYTES, 6 * STATE_BYTES).every((byte) => byte === 0)).toBe(true);
+});
+
 test('a cause keeps its metric when columns are renumbered', () => {
   const worker = new Scored();
   const noisy = (n: number) => new Map([...'abcdefgh'].map((name) => [name, 100 + Math.sin(n * 1.7)]));
@@ -221,7 +250,7 @@ describe('a lane that is killed', () => {
     expect(worker.states.equals(before)).toBe(true);
   });
 
-  test.each([-1, 5, 2 ** 31 - 1])(
+  test.each([-1, 6, 2 ** 31 - 1])(
     'and had written %d as the changed state cannot lead its successor out of the states',
     (place) => {
       const worker = new Scored();
@@ -273,7 +302,7 @@ test('whatever a metric is, no score leaves 0 to 1, and the other metrics learn 
         const score = attacked.reader.score?.score ?? 0;
         expect(score >= 0 && score <= 1).toBe(true);
       }
-      const usages = 4 * STATE_BYTES;
+      const usages = 6 * STATE_BYTES;
       expect(attacked.states.subarray(0, usages).equals(spared.states.subarray(0, usages))).toBe(true);
     }),
     { numRuns: 30 },
@@ -283,8 +312,8 @@ test('whatever a metric is, no score leaves 0 to 1, and the other metrics learn 
 test('what is not scored takes no memory, and has no score', () => {
   const size = { jsonCapacity: 1024, ringCapacity: 64, metricColumns: 4, taskLogCapacity: 0 };
   const unscored = slotBytes({ ...size, isScored: false });
-  // States of 4 usages and 4 columns, the kept one, two copies of the newest score, and two words a sample.
-  expect(slotBytes({ ...size, isScored: true }) - unscored).toBe((8 + 1) * STATE_BYTES + 2 * 64 + 64 * 8);
+  // States of 4 usages, of tasks, of the interval and of 4 columns, the kept one, two copies of the newest score, and two words a sample.
+  expect(slotBytes({ ...size, isScored: true }) - unscored).toBe((10 + 1) * STATE_BYTES + 2 * 64 + 64 * 8);
   const memory = newSlot('w', 16);
   const writer = new SlotWriter(memory);
   writer.take(1);

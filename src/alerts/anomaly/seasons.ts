@@ -98,7 +98,7 @@ export class Seasons {
     if (known !== undefined) this.#drop(workerId, known);
     const slot = readWhileThere(this.#directory.board, entry, () => entry.slot.metricKeys) ?? [];
     const custom = slot.filter((key) => key.startsWith('metrics.'));
-    const keys = [...USAGE_KEYS, ...custom].slice(0, MAX_METRICS_PER_WORKER);
+    const keys = [...USAGE_KEYS, 'running_tasks', ...custom].slice(0, MAX_METRICS_PER_WORKER);
     if (this.#metrics + keys.length > MAX_METRICS) return undefined;
     this.#metrics += keys.length;
     const floats = new Float32Array(keys.length * SEASONAL_FLOATS);

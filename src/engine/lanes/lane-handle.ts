@@ -186,6 +186,7 @@ export class LaneHandle {
       receivedMonotonicMs: parcel.receipt.monotonicMs,
       receivedUnixMs: parcel.receipt.wallMs,
       sampleFlags: parcel.sampleFlags,
+      heartbeatIntervalS: parcel.heartbeatIntervalS,
       bytes: parcel.bytes,
     });
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '../../lib/clock.ts';
+import { scoredIntervalS } from '../../model/anomaly/heartbeat-interval.ts';
 import { FLAP_STEP_MS } from '../../model/flapping.ts';
 import type { Holds } from '../../model/holds.ts';
 import {
@@ -166,6 +167,18 @@ export class Judge {
     if (liveness.state === state) return;
     this.#change(entry, state, isLeaving ? 'farewell' : 'heartbeat');
     this.#due.soon(entry.row);
+  }
+
+  /**
+   * The time before a heartbeat that comes now through the worker's stream, as it is scored: not while its group is held, and not
+   * right after a stall of this master. To be called before {@link received}.
+   */
+  scoredIntervalS(entry: RosterEntry, atMs: number): number {
+    const { limits, assignedIntervalMs, clock } = this.#options;
+    const { attentive } = this;
+    if (this.#groups.isHeld(entry) || !attentive.mayJudge(clock.monotonicMs())) return Number.NaN;
+    const baseMs = limits.heartbeatIntervalMs;
+    return scoredIntervalS(gapOfPaceMs(entry.liveness, atMs), Math.max(baseMs, assignedIntervalMs()), baseMs);
   }
 
   /** The worker's first record exists: from now on its heartbeats determine its state. */

@@ -250,10 +250,12 @@ export class Liveness {
     const { liveness } = entry;
     const atMs = this.#judge.attentive.at(receipt.monotonicMs);
     const arrival = this.#heartbeats.note(entry, head, receipt, atMs);
+    const isSameStream = via !== undefined && liveness.via === via;
     if (liveness.via !== via) liveness.via?.left?.(entry.workerId);
     liveness.via = via;
     if ((via !== undefined) !== liveness.hears) this.#judge.hears(entry, via !== undefined);
     const isNewest = arrival === 'next' || arrival === 'again';
+    liveness.heartbeatIntervalS = isSameStream && isNewest ? this.#judge.scoredIntervalS(entry, atMs) : Number.NaN;
     // A heartbeat in transit when the worker said farewell does not bring it back.
     if (isNewest || !liveness.isLeaving) this.#judge.received(entry, atMs, isNewest, isNewest && head.leaving);
     return arrival;

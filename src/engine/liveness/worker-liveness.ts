@@ -45,6 +45,8 @@ export class WorkerLiveness implements LivenessFacts {
   hears = false;
   /** Since its last heartbeat another process has taken over, or the same one restarted its sequence. */
   hasBegunAnew = false;
+  /** Time before its last heartbeat, see model/anomaly/heartbeat-interval.ts; NaN: not to be scored. */
+  heartbeatIntervalS = Number.NaN;
   readonly cadence: Cadence;
   readonly sequence = new SequenceWindow();
   instances: Instances = [];

@@ -16,6 +16,8 @@ export interface Parcel {
   readonly receipt: Receipt;
   /** Bits of SampleFlag that main knows. */
   readonly sampleFlags: number;
+  /** See model/anomaly/heartbeat-interval.ts. */
+  readonly heartbeatIntervalS: number;
 }
 
 /** What does not go with a heartbeat that is replaced. */
@@ -25,6 +27,8 @@ export interface Lasting {
 }
 
 export interface AcceptOptions extends Lasting {
+  /** NaN: not to be scored. */
+  readonly heartbeatIntervalS?: number;
   /** Maximum size of the heartbeat once it has the ended tasks of one that it replaces. */
   readonly mostBytes?: number;
 }
@@ -96,11 +100,11 @@ export class Mailbox {
   }
 
   accept(bytes: Buffer, receipt: Receipt, options: AcceptOptions = {}): Accepted {
-    const { sampleFlags = 0, hasEndedTasks = false, mostBytes } = options;
+    const { sampleFlags = 0, hasEndedTasks = false, mostBytes, heartbeatIntervalS = Number.NaN } = options;
     const replaced = this.#waiting;
     if (!this.isFull && replaced === undefined) {
       this.#ledger.heartbeatBytes += bytes.length;
-      return { post: this.#number({ bytes, receipt, sampleFlags }), replaced: false };
+      return { post: this.#number({ bytes, receipt, sampleFlags, heartbeatIntervalS }), replaced: false };
     }
     const kept = replaced?.hasEndedTasks ? withEndedTasksOf(replaced.bytes, bytes, mostBytes) : bytes;
     this.#ledger.heartbeatBytes += kept.length - (replaced?.bytes.length ?? 0);
@@ -110,6 +114,7 @@ export class Mailbox {
       bytes: kept,
       receipt,
       sampleFlags: sampleFlags | returned,
+      heartbeatIntervalS,
       hasEndedTasks: hasEndedTasks || replaced?.hasEndedTasks === true,
     };
     return replaced === undefined ? WAITS : REPLACES;
@@ -161,10 +166,11 @@ export class Mailbox {
     return undone;
   }
 
-  #number({ bytes, receipt, sampleFlags }: Omit<Parcel, 'ordinal'>): Parcel {
+  #number({ bytes, receipt, sampleFlags, heartbeatIntervalS }: Omit<Parcel, 'ordinal'>): Parcel {
     // Ordinals are signed 32-bit words; 0 means none.
     this.#lastOrdinal = (this.#lastOrdinal + 1) | 0 || 1;
-    const parcel: Posted = { ordinal: this.#lastOrdinal, bytes, receipt, sampleFlags, newer: undefined };
+    const ordinal = this.#lastOrdinal;
+    const parcel: Posted = { ordinal, bytes, receipt, sampleFlags, heartbeatIntervalS, newer: undefined };
     if (this.#newest === undefined) this.#oldest = parcel;
     else this.#newest.newer = parcel;
     this.#newest = parcel;

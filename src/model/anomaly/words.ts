@@ -24,6 +24,11 @@ const USAGES: Readonly<Record<string, string>> = {
   gpu_usage: 'GPU',
 };
 
+const OTHERS: Readonly<Record<string, { readonly name: string; readonly unit: string }>> = {
+  running_tasks: { name: 'number of tasks', unit: '' },
+  heartbeat_interval: { name: 'heartbeat interval', unit: ' s' },
+};
+
 const DEVICES: Readonly<Record<string, { readonly name: string; readonly unit: string }>> = {
   utilization_percent: { name: 'utilization', unit: ' %' },
   memory_used_bytes: { name: 'used memory', unit: ' bytes' },
@@ -35,6 +40,8 @@ const DEVICES: Readonly<Record<string, { readonly name: string; readonly unit: s
 export function wordsOf(key: string): { readonly name: string; readonly unit: string } {
   const usage = Object.hasOwn(USAGES, key) ? USAGES[key] : undefined;
   if (usage !== undefined) return { name: usage, unit: ' %' };
+  const other = Object.hasOwn(OTHERS, key) ? OTHERS[key] : undefined;
+  if (other !== undefined) return other;
   const [, index, field = ''] = /^gpus\.(\d+)\.(\w+)$/.exec(key) ?? [];
   const device = Object.hasOwn(DEVICES, field) ? DEVICES[field] : undefined;
   if (device !== undefined) return { name: `${device.name} of GPU ${index}`, unit: device.unit };
