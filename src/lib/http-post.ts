@@ -1,5 +1,5 @@
 /**
- * Sends one body at a time to one URL over a connection that stays open. Proxies that the environment names are not used: what is
+ * Sends bodies to one URL, one at a time unless more are asked for, over connections that stay open. Proxies that the environment names are not used: what is
  * sent goes to the URL that was set, and nowhere else.
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
@@ -16,6 +16,8 @@ export interface PostOptions {
   readonly clock: Clock;
   /** An attempt that has no whole answer by then is given up. */
   readonly withinMs: number;
+  /** Bodies under way, each over a connection of its own; 1 by default. Further ones wait, and their time runs. */
+  readonly atATime?: number;
 }
 
 /** Of an answer; receivers answer with a line of text, or a few bytes. */
@@ -46,13 +48,13 @@ export class HttpPost {
   readonly #clock: Clock;
   readonly #withinMs: number;
 
-  constructor({ url, ca, clock, withinMs }: PostOptions) {
+  constructor({ url, ca, clock, withinMs, atATime = 1 }: PostOptions) {
     this.#url = new URL(url);
     this.#clock = clock;
     this.#withinMs = withinMs;
     const isEncrypted = this.#url.protocol === 'https:';
     this.#request = isEncrypted ? httpsRequest : httpRequest;
-    const common = { keepAlive: true, maxSockets: 1 };
+    const common = { keepAlive: true, maxSockets: atATime };
     this.#agent = isEncrypted
       ? new HttpsAgent({ ...common, ...(ca === undefined ? {} : { ca }) })
       : new HttpAgent(common);

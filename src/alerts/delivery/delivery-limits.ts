@@ -42,8 +42,8 @@ export const MAX_ASKED_WAIT_MS = 3_600_000;
 export const MAX_AGE_MS = 4 * 3_600_000;
 /** Also if it is older: after the master was down, and if its clock was set forward. */
 export const LEAST_ATTEMPTS = 5;
-/** Four hours of attempts once a minute. The clock may have been set back. */
-export const MAX_ATTEMPTS = 250;
+/** Four hours of attempts with the shortest wait between two, half of MAX_BACKOFF_MS. The clock may have been set back. */
+export const MAX_ATTEMPTS = 500;
 
 /** Notifications that were given up and are kept. About 500 KB. */
 export const MAX_DEAD_LETTERS = 500;

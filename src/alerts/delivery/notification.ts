@@ -36,6 +36,13 @@ export type SendOutcome =
 export interface Sender {
   send(notification: Notification, signal: AbortSignal): Promise<SendOutcome>;
   close(): Promise<void>;
+  /** Present: a delivery waits here for those of other senders. Its time-out begins with its turn. */
+  readonly inTurn?: <T>(deliver: () => Promise<T>) => Promise<T>;
+}
+
+/** Delivers when it is the sender's turn, or at once if it takes no turns. */
+export function inTurn<T>(sender: Sender, deliver: () => Promise<T>): Promise<T> {
+  return sender.inTurn === undefined ? deliver() : sender.inTurn(deliver);
 }
 
 /** Makes the sender of a target. */

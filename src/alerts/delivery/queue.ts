@@ -33,7 +33,7 @@ import {
   SEND_WITHIN_MS,
   STOP_WITHIN_MS,
 } from './delivery-limits.ts';
-import type { MakeSender, Notification, Sender, SendOutcome } from './notification.ts';
+import { inTurn, type MakeSender, type Notification, type Sender, type SendOutcome } from './notification.ts';
 import { SenderUse } from './sender-use.ts';
 import { type Entry, type Lane, TargetState } from './target-state.ts';
 
@@ -116,7 +116,7 @@ export class DeliveryQueue {
 
   /** In the order of their ids. */
   add(planned: Iterable<PlannedNotification>): void {
-    const full = new Set<TargetState>();
+    const touched = new Set<TargetState>();
     for (const { notification, targetKey, fresh, isResend } of planned) {
       const { id, receiver, groupKey, createdUnixMs } = notification;
       const target = this.#targets.get(targetId(receiver, targetKey));
@@ -133,9 +133,9 @@ export class DeliveryQueue {
       }
       const json = JSON.stringify(notification);
       target.add({ id, groupKey, json, createdUnixMs, fresh, isDurable: !isResend, attempts: 0 });
-      full.add(target);
+      touched.add(target);
     }
-    for (const target of full) this.#makeRoom(target);
+    for (const target of touched) this.#makeRoom(target);
     this.#pump();
   }
 
@@ -233,11 +233,15 @@ export class DeliveryQueue {
     target.underWay++;
     this.#underWay++;
     const notification = { ...(JSON.parse(entry.json) as Notification), target: target.planned.index };
-    const outcome = await target.use.during((sender) => this.#outcome(sender, notification));
+    const outcome = await target.use.during((sender) =>
+      inTurn(sender, async () => (this.#isStopped ? undefined : this.#outcome(sender, notification))),
+    );
     this.#underWay--;
     if (this.#isAbandoned) return;
-    this.#ended(target, entry, outcome);
-    this.#pump();
+    if (outcome !== undefined) {
+      this.#ended(target, entry, outcome);
+      this.#pump();
+    }
     if (this.#underWay === 0) this.#onIdle?.();
   }
 
@@ -299,11 +303,13 @@ export class DeliveryQueue {
       return;
     }
     target.failures++;
-    const askedMs = outcome.afterMs === undefined ? undefined : Math.min(outcome.afterMs, MAX_ASKED_WAIT_MS);
-    const targetWaitMs = askedMs ?? backoffMs(target.failures, FIRST_BACKOFF_MS / 2, MAX_TARGET_BACKOFF_MS, random());
-    target.notBeforeMs = nowMs + targetWaitMs;
+    // A receiver may ask for a longer wait, not for a shorter one.
+    const askedMs = Math.min(outcome.afterMs ?? 0, MAX_ASKED_WAIT_MS);
+    const targetWaitMs = backoffMs(target.failures, FIRST_BACKOFF_MS / 2, MAX_TARGET_BACKOFF_MS, random());
+    target.notBeforeMs = nowMs + Math.max(askedMs, targetWaitMs);
     if (lane !== undefined) {
-      lane.dueMs = nowMs + (askedMs ?? backoffMs(entry.attempts, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, random()));
+      const laneWaitMs = backoffMs(entry.attempts, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, random());
+      lane.dueMs = nowMs + Math.max(askedMs, laneWaitMs);
     }
     const ageMs = clock.wallMs() - entry.createdUnixMs;
     if (entry.attempts >= MAX_ATTEMPTS) this.#giveUp(target, entry, 'attempts', outcome.detail);

@@ -7,7 +7,7 @@ import { type Clock, endsWithin } from '../../lib/clock.ts';
 import type { Alert } from '../../model/alert.ts';
 import type { AlertReply, TrialResult } from '../../model/alert-command.ts';
 import type { Receiver } from '../rules/rule.ts';
-import type { MakeSender, Notification, Sender, SendOutcome } from './notification.ts';
+import { inTurn, type MakeSender, type Notification, type Sender, type SendOutcome } from './notification.ts';
 
 /** Of one target, for both: less than the host waits. One that takes longer is too slow for alerts. */
 export const TRIAL_TARGET_WITHIN_MS = 28_000;
@@ -72,7 +72,9 @@ async function sendAll(
   let failure: string | undefined;
   const sending = async () => {
     for (const state of states) {
-      const outcome: SendOutcome = await sender.send(trialNotification(state, to, externalUrl, clock), late.signal);
+      const outcome: SendOutcome = await inTurn(sender, () =>
+        sender.send(trialNotification(state, to, externalUrl, clock), late.signal),
+      );
       if (late.signal.aborted) return;
       if (outcome.outcome === 'sent') continue;
       failure = state === 'firing' ? outcome.detail : `its end was not taken: ${outcome.detail}`;

@@ -13,7 +13,9 @@ import {
   SEND_WITHIN_MS,
   UNDER_WAY_PER_TARGET,
 } from '../../../src/alerts/delivery/delivery-limits.ts';
+import type { Sender } from '../../../src/alerts/delivery/notification.ts';
 import { DeliveryQueue } from '../../../src/alerts/delivery/queue.ts';
+import { CommandTurns } from '../../../src/alerts/delivery/receivers/command.ts';
 import type { PlannedNotification } from '../../../src/alerts/notify/plan.ts';
 import type { Receiver, ReceiverTarget } from '../../../src/alerts/rules/rule.ts';
 import type { Alert } from '../../../src/model/alert.ts';
@@ -21,6 +23,12 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeSenders, REFUSED, RETRY, SENT, settled } from '../../support/fake-senders.ts';
 import { alertFor, targetOf } from '../../support/notify-rules.ts';
 import { repetitions } from '../../support/repetitions.ts';
+
+interface BenchOptions {
+  readonly limits?: QueueLimits;
+  readonly random?: () => number;
+  readonly takeTurns?: NonNullable<Sender['inTurn']>;
+}
 
 class Bench {
   readonly clock = new FakeClock(1_000_000_000_000);
@@ -30,11 +38,11 @@ class Bench {
   readonly queue: DeliveryQueue;
   #lastId = 0;
 
-  constructor({ limits = QUEUE_LIMITS, random = () => 0 }: { limits?: QueueLimits; random?: () => number } = {}) {
+  constructor({ limits = QUEUE_LIMITS, random = () => 0, takeTurns }: BenchOptions = {}) {
     this.queue = new DeliveryQueue({
       clock: this.clock,
       random,
-      makeSender: this.senders.make,
+      makeSender: (target) => ({ ...this.senders.make(target), ...(takeTurns && { inTurn: takeTurns }) }),
       onSent: (ids) => this.sent.push(...ids),
       onGivenUp: (given) => this.givenUp.push(given),
       limits,
@@ -163,6 +171,43 @@ test('Retry-After holds up the whole target, but not for longer than a bound', a
   expect(bench.underWay).toEqual([]);
   await bench.advance(1);
   expect(bench.underWay.length).toBe(1);
+});
+
+test('a receiver that asks for no wait, again and again, is tried no more often than one that says nothing', async () => {
+  const bench = new Bench({ random: () => 1 });
+  bench.senders.always = { ...RETRY, afterMs: 0 };
+  bench.add('g');
+  await settled();
+  expect(bench.senders.begun.length).toBe(1);
+  // With the shortest waits that there are.
+  while (bench.givenUp.length === 0) await bench.advance(MAX_BACKOFF_MS / 2);
+  expect(bench.givenUp).toMatchObject([{ because: 'too_old' }]);
+});
+
+test('the time of a delivery begins with its turn', async () => {
+  const turns = new CommandTurns();
+  const bench = new Bench({ takeTurns: (deliver) => turns.take(deliver) });
+  bench.add('g');
+  bench.add('h');
+  await settled();
+  expect(bench.underWay).toEqual([1]);
+  await bench.advance(SEND_WITHIN_MS - 1000);
+  await bench.answer(1, SENT);
+  expect(bench.underWay).toEqual([2]);
+  await bench.advance(SEND_WITHIN_MS - 1000);
+  await bench.answer(2, SENT);
+  expect(bench.sent).toEqual([1, 2]);
+  expect(bench.target().failedAttempts).toBe(0);
+
+  // A stop does not begin what waits for its turn.
+  bench.add('g');
+  bench.add('h');
+  await settled();
+  const stopped = bench.queue.stop();
+  await bench.answer(3, SENT);
+  await stopped;
+  expect(bench.sent).toEqual([1, 2, 3]);
+  expect(bench.senders.begun.length).toBe(3);
 });
 
 test('a target that fails gets one attempt at a time, whatever its groups; others are unaffected', async () => {

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { inTurn } from '../../../src/alerts/delivery/notification.ts';
 import { sendersOf } from '../../../src/alerts/delivery/receivers/make-senders.ts';
 import { webhookPayload } from '../../../src/alerts/delivery/receivers/webhook-payload.ts';
 import { parseTarget } from '../../../src/alerts/rules/receivers/target.ts';
@@ -108,7 +109,10 @@ test('a stop kills what is under way', async () => {
   const sent = senderOf('command', { path }, testContext()).send(someNotification(), stop.signal);
   const pid = Number(await eventually(() => content('stopped-pid')?.trim()));
   stop.abort();
-  expect(await sent).toEqual({ outcome: 'retry', detail: `${path}: it was killed, because the master stops` });
+  expect(await sent).toEqual({
+    outcome: 'retry',
+    detail: `${path}: it was killed, because the master stops or the trial took too long`,
+  });
   await eventually(() => !isRunning(pid));
 });
 
@@ -124,7 +128,9 @@ test('one program at a time, also of different receivers', async () => {
     );
     return make(targets[0] as NonNullable<(typeof targets)[0]>);
   });
-  const outcomes = await Promise.all([...senders, ...senders].map((sender) => sender.send(someNotification(), NEVER)));
+  const outcomes = await Promise.all(
+    [...senders, ...senders].map((sender) => inTurn(sender, () => sender.send(someNotification(), NEVER))),
+  );
   expect(outcomes).toEqual(Array.from({ length: 4 }, () => ({ outcome: 'sent' })));
 });
 

@@ -126,7 +126,7 @@ test('STARTTLS with user and password', async () => {
   expect(await sendOnce('email', { ...fields, password: 's3cret-pw' })).toEqual({ outcome: 'sent' });
   expect(sink.mails).toMatchObject([{ isSecured: true, user: 'pulselane' }]);
   expect(await sendOnce('email', { ...fields, password: 'wrong' })).toEqual({
-    outcome: 'refused',
+    outcome: 'retry',
     detail: `localhost:${sink.port}: user and password were refused: 535 Invalid username or password`,
   });
 });

@@ -1,6 +1,9 @@
 /** What answers, and their absence, mean: for all receivers that are reached by HTTP, and seen at the webhook. */
+
+import type { ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UNDER_WAY_PER_TARGET } from '../../../src/alerts/delivery/delivery-limits.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -42,6 +45,18 @@ test('a wait that stands in the answer itself, with fractions, as Discord writes
     outcome: 'retry',
     afterMs: 652,
   });
+});
+
+test('as many at a time as the queue sends to a target: none waits for another while its time runs', async () => {
+  await using sink = await HttpSink.start();
+  const held: ServerResponse[] = [];
+  sink.answer = (response) => void held.push(response);
+  const sender = senderOf('webhook', { url: sink.url }, testContext());
+  const sent = Array.from({ length: UNDER_WAY_PER_TARGET }, () => sender.send(someNotification(), NEVER));
+  await eventually(() => held.length === UNDER_WAY_PER_TARGET);
+  for (const response of held) response.end();
+  expect(await Promise.all(sent)).toEqual(sent.map(() => ({ outcome: 'sent' })));
+  await sender.close();
 });
 
 test('a redirect is not followed, and the error says so', async () => {

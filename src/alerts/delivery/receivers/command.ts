@@ -21,6 +21,8 @@ import { oneLine } from './message.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMAND_OUTPUT_BYTES, MAX_SHOWN_OUTPUT, OUTPUT_WITHIN_MS } from './receiver-limits.ts';
 import { webhookBody } from './webhook-payload.ts';
 
+const BECAUSE_ABORTED = 'because the master stops or the trial took too long';
+
 /** One program at a time, of all receivers. */
 export class CommandTurns {
   readonly groups: ChildGroups;
@@ -48,15 +50,12 @@ export class CommandSender implements Sender {
     this.#turns = turns;
   }
 
-  send(notification: Notification, signal: AbortSignal): Promise<SendOutcome> {
-    return this.#turns.take(() => this.#run(notification, signal));
-  }
+  readonly inTurn = <T>(deliver: () => Promise<T>): Promise<T> => this.#turns.take(deliver);
 
   async close(): Promise<void> {}
 
-  async #run(notification: Notification, signal: AbortSignal): Promise<SendOutcome> {
-    if (signal.aborted)
-      return { outcome: 'retry', detail: this.#detail('it was not started, because the master stops') };
+  async send(notification: Notification, signal: AbortSignal): Promise<SendOutcome> {
+    if (signal.aborted) return { outcome: 'retry', detail: this.#detail(`it was not started, ${BECAUSE_ABORTED}`) };
     const ended = await this.#endOf(webhookBody(notification, this.#context.externalUrl), notification, signal);
     const output = shownOutput(ended.output);
     const facts = {
@@ -117,7 +116,7 @@ export class CommandSender implements Sender {
     const timer = this.#context.clock.after(COMMAND_WITHIN_MS, () =>
       end({ isSent: false, isForGood: false, detail: `it had not ended after ${within} s and was killed` }),
     );
-    const stop = () => end({ isSent: false, isForGood: false, detail: 'it was killed, because the master stops' });
+    const stop = () => end({ isSent: false, isForGood: false, detail: `it was killed, ${BECAUSE_ABORTED}` });
     signal.addEventListener('abort', stop);
     const take = (chunk: Buffer) => {
       if (bytes < MAX_COMMAND_OUTPUT_BYTES) output.push(chunk.subarray(0, MAX_COMMAND_OUTPUT_BYTES - bytes));

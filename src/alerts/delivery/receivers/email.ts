@@ -129,10 +129,10 @@ export class EmailSender implements Sender {
   }
 
   #outcomeOf(code: string, said: string, isForGood: boolean): SendOutcome {
-    const detail = this.#detail(code === 'EAUTH' ? `user and password were refused: ${said}` : said);
-    // A certificate, or a wrong setting: the mail itself was not refused.
+    // A certificate, a wrong setting, or a directory of users that is away: the mail itself was not refused.
     if (code === 'ETLS') return { outcome: 'retry', detail: this.#detail(this.#tlsText(said)) };
-    return { outcome: isForGood ? 'refused' : 'retry', detail };
+    if (code === 'EAUTH') return { outcome: 'retry', detail: this.#detail(`user and password were refused: ${said}`) };
+    return { outcome: isForGood ? 'refused' : 'retry', detail: this.#detail(said) };
   }
 
   #tlsText(said: string): string {

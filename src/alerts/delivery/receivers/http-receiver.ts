@@ -15,6 +15,7 @@ import { retryAfterMs } from '../../../lib/retry-after.ts';
 import { masked, partsOfCredentials, shownText, valuesInQuery } from '../../../lib/secret-text.ts';
 import { VERSION } from '../../../lib/version.ts';
 import type { HttpSettings } from '../../rules/receivers/fields.ts';
+import { UNDER_WAY_PER_TARGET } from '../delivery-limits.ts';
 import type { SendOutcome } from '../notification.ts';
 import { plainCause } from './plain-cause.ts';
 import { ANSWER_WITHIN_MS, MAX_RETRY_AFTER_MS } from './receiver-limits.ts';
@@ -56,7 +57,7 @@ export class HttpReceiver {
     this.place = isPathSecret ? `${protocol}//${host}` : shownUrl(url);
     this.#host = hostname;
     this.#clock = clock;
-    this.#post = new HttpPost({ url, ca, clock, withinMs: ANSWER_WITHIN_MS });
+    this.#post = new HttpPost({ url, ca, clock, withinMs: ANSWER_WITHIN_MS, atATime: UNDER_WAY_PER_TARGET });
     const authorization = authorizationOf(user, password, token);
     this.#headers = {
       'Content-Type': 'application/json',
