@@ -42,16 +42,17 @@ const SHIPPED: readonly ShippedRule[] = [
   {
     alert: 'GroupMostlySilent',
     for_each: 'group',
-    // The threshold of the brake, and the same once the brake is over because it was held for as long as it may be.
-    when: 'brake || inactive >= 3 && inactive * 100 >= workers * 55',
+    // The threshold of the brake, and the same once the brake is over because it was held for as long as it may be. A worker that said
+    // farewell or has never reported is neither active nor inactive: it is not expected to report, and says nothing about the others.
+    when: 'brake || inactive >= 3 && inactive * 100 >= (active + inactive) * 55',
     // The brake's own: it is released at half of its threshold.
-    clear_when: '!brake && inactive * 200 <= workers * 55',
+    clear_when: '!brake && inactive * 200 <= (active + inactive) * 55',
     keep_firing_for: '1m',
     severity: 'page',
     annotations: {
       summary: 'Most of {{ name == "" ? "the workers without a group" : "the group " + name }} is silent',
       description:
-        'Most workers of the group went silent at the same time, which points to its network or power, or to the network of this master. {{ inactive }} of {{ workers }} workers are inactive. While the brake is held, workers are not judged; their own alerts are not sent.',
+        'Most workers of the group went silent at the same time, which points to its network or power, or to the network of this master. {{ inactive }} of the {{ active + inactive }} workers that should report are inactive. While the brake is held, workers are not judged; their own alerts are not sent.',
     },
   },
   {
@@ -114,16 +115,18 @@ const SHIPPED: readonly ShippedRule[] = [
   {
     alert: 'StorageFullSoon',
     for_each: 'worker',
-    // An hour is longer than most jobs that fill a disk for a while. A disk that is half empty is not urgent at any rate of growth.
-    when: 'storage_usage > 50 && predict("storage_usage", "1h", "4h") >= 100',
+    // An hour is longer than most jobs that fill a disk for a while. A disk that is half empty is not urgent at any rate of growth. One
+    // that is full does not grow any more, so that the prediction alone would call that a recovery.
+    when: 'storage_usage >= 98 || storage_usage > 50 && predict("storage_usage", "1h", "4h") >= 100',
+    clear_when: 'storage_usage < 95 && predict("storage_usage", "1h", "4h") < 100',
     for: '10m',
     // The line turns as soon as something is deleted; that alone is no recovery.
     keep_firing_for: '15m',
     severity: 'page',
     annotations: {
-      summary: 'The storage of {{ worker_id }} is full within 4 hours',
+      summary: 'The storage of {{ worker_id }} is {{ storage_usage >= 98 ? "full" : "full within 4 hours" }}',
       description:
-        'The storage of {{ worker_id }} is at {{ storage_usage }} %. If it grows as in the last hour, it is full within 4 hours.',
+        'The storage of {{ worker_id }} is at {{ storage_usage }} %. The alert fires at 98 %, or if it is full within 4 hours when it grows as in the last hour. It is over below 95 %, when it does not grow like that any more.',
     },
   },
   {

@@ -84,6 +84,30 @@ series:
     expect(await firingsOf(rules, braked, ['GroupMostlySilent'])).toEqual(['g 50-210']);
   });
 
+  test('a group is silent as long as those who should report are, whoever said farewell or never came', async () => {
+    const { source: rack } = fixtureOf(`
+series:
+  - { group: g, values: { brake: "falsex9 truex19 falsex39" } }
+${['a', 'b', 'c'].map((id) => `  - { worker: ${id}, group: g, values: { state: "activex29 inactivex19 activex19" } }`).join('\n')}
+${Array.from({ length: 9 }, (_, n) => `  - { worker: l${n}, group: g, values: { state: "leftx69" } }`).join('\n')}
+${Array.from({ length: 9 }, (_, n) => `  - { worker: r${n}, group: g, values: { state: "registeredx69" } }`).join('\n')}
+`);
+    expect(await firingsOf('  []', rack, ['GroupMostlySilent'])).toEqual(['g 50-310']);
+  });
+
+  test('a disk that is full has not recovered', async () => {
+    const { source: disks } = fixtureOf(`
+interval: 60s
+series:
+  - { worker: fills, values: { storage_usage: "60x89 60+3.96x10 99.6x139 40x60" } }
+  - { worker: was-full, values: { storage_usage: "99.7x300" } }
+  - { worker: stops, values: { storage_usage: "55x89 55+1x20 75x190" } }
+`);
+    const firings = await firingsOf('  []', disks, ['StorageFullSoon']);
+    expect(firings.filter((each) => !each.startsWith('stops'))).toEqual(['was-full 600-', 'fills 6420-15360']);
+    expect(firings.filter((each) => each.startsWith('stops'))).toEqual([expect.stringMatching(/^stops \d+-\d+$/)]);
+  });
+
   test('has no alarm on a healthy fleet by shipped rules', async () => {
     const healthy = fixtureOf(`
 interval: 60s
