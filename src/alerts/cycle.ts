@@ -160,6 +160,7 @@ export class Cycle {
       this.#holding.set(evaluated.rule.name, states.apply(evaluated, now));
     }
     if (isWhole) {
+      states.forgetOld(now);
       this.#evaluations++;
       this.#lastEvaluatedUnixMs = now.unixMs;
       this.#evaluationMs = clock.monotonicMs() - startMs;
@@ -221,7 +222,10 @@ export class Cycle {
   async #reopened(): Promise<'kept' | 'empty' | undefined> {
     const opened = await this.#options.store.open();
     if (opened === undefined || this.#isLoaded) return opened;
-    return opened === 'kept' && !this.#read() ? undefined : opened;
+    if (opened === 'kept' && !this.#read()) return undefined;
+    // Rules may have changed since it was written.
+    this.#options.states.setRules(this.#rules, this.#now());
+    return opened;
   }
 
   async #open(): Promise<void> {

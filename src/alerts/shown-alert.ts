@@ -6,7 +6,7 @@ import type { AlertRecord } from './state/record.ts';
 
 /** @param publicUrl base of its link */
 export function alertOf(record: AlertRecord, suppression: Suppression, publicUrl: string): Alert {
-  const { core, digest: _, ...shown } = record;
+  const { core, digest: _, before: __, ...shown } = record;
   return {
     ...shown,
     state: core.state,

@@ -6,8 +6,8 @@
 import type { AlertState, AlertSubject, ClosedBecause } from '../../model/alert.ts';
 import type { Evaluated } from '../evaluation/evaluated.ts';
 import type { Rule } from '../rules/rule.ts';
-import { close, dueInMs, type Found, isCounting, type RuleTimes, resume, step } from './machine.ts';
-import { type AlertRecord, alertId, moved, type Now, newRecord, type Readings } from './record.ts';
+import { type AlertCore, close, dueInMs, type Found, isCounting, type RuleTimes, resume, step } from './machine.ts';
+import { type AlertRecord, alertId, begunAnew, moved, type Now, newRecord, type Readings } from './record.ts';
 import { MAX_ACTIVE_ALERTS, MAX_REFRESHED, MAX_RESOLVED_ALERTS } from './state-limits.ts';
 
 /** One change of a state. */
@@ -124,7 +124,20 @@ export class AlertStates {
         // What is not part of the condition may change while the alert is active.
         const runbookUrl = rule.runbookUrl ?? null;
         if (runbookUrl !== record.runbookUrl) this.#store({ ...record, runbookUrl });
-      } else if (record.core.state !== 'resolved') this.#close(record, 'rule_changed', now);
+      } else if (record.core.state !== 'resolved' || record.core.isFlapping) this.#close(record, 'rule_changed', now);
+    }
+  }
+
+  /** Forgets resolved alerts of rules that are gone, once they were shown for a while: no evaluation of their rule does. */
+  forgetOld({ attentiveMs }: Now): void {
+    for (const [rule, ids] of [...this.#byRule]) {
+      if (this.#rules.has(rule)) continue;
+      for (const id of [...ids]) {
+        const record = this.#records.get(id) as AlertRecord;
+        const { core } = step(record.core, { when: 'fails', clear: undefined }, NO_TIMES, attentiveMs);
+        if (core === undefined) this.#forget(record, record.core.state);
+        else this.#put({ ...record, core });
+      }
     }
   }
 
@@ -204,12 +217,7 @@ export class AlertStates {
     }
     if (from !== to) {
       const base =
-        record === undefined || from === 'resolved'
-          ? {
-              ...newRecord(rule, subject, core, evaluated.labelsOf?.(subject) ?? {}, now),
-              transitions: record?.transitions ?? [],
-            }
-          : record;
+        record === undefined || from === 'resolved' ? this.#begun(record, rule, subject, core, evaluated, now) : record;
       const readings: Readings = {
         values: () => evaluated.valuesOf(subject),
         annotations: () => evaluated.annotationsOf(subject),
@@ -228,10 +236,23 @@ export class AlertStates {
     }
   }
 
+  #begun(
+    resolved: AlertRecord | undefined,
+    rule: Rule,
+    subject: AlertSubject,
+    core: AlertCore,
+    evaluated: Evaluated,
+    now: Now,
+  ): AlertRecord {
+    const record = newRecord(rule, subject, core, evaluated.labelsOf?.(subject) ?? {}, now);
+    return resolved === undefined ? record : begunAnew(resolved, record);
+  }
+
   #close(record: AlertRecord, because: ClosedBecause, now: Now): void {
     const { core, closedBecause } = close(record.core, because, now.attentiveMs);
     const from = record.core.state;
     if (core === undefined) this.#forget(record, from);
+    else if (core.state === from) this.#store({ ...record, core });
     else this.#move(moved(record, from, core, closedBecause, undefined, now), from);
   }
 
@@ -317,6 +338,9 @@ export class AlertStates {
     }
   }
 }
+
+/** They matter only to alerts that are not resolved. */
+const NO_TIMES: RuleTimes = { forMs: 0, keepFiringForMs: 0, noDataAfterMs: 0 };
 
 /** A resolved alert needs no verdict: it begins anew if its subject is among those for which the rule holds. */
 function foundOf({ core, subject }: AlertRecord, rule: Rule, evaluated: Evaluated): Found {

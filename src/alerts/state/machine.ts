@@ -80,9 +80,12 @@ export function step(core: AlertCore | undefined, found: Found, times: RuleTimes
   }
 }
 
-/** Ends an alert without an evaluation: its rule has changed, or its worker is gone. */
+/**
+ * Ends an alert without an evaluation, because its rule is another one now, or gone. It flaps no longer: what comes is of another rule,
+ * and whoever waits for it to be quiet is told of its end now.
+ */
 export function close(core: AlertCore, closedBecause: ClosedBecause, nowMs: number): Step {
-  const aged = age(core, nowMs);
+  const aged = { ...age(core, nowMs), fired: [], isFlapping: false };
   if (aged.state === 'firing') return { core: resolved(aged, nowMs, closedBecause), closedBecause };
   return stay(aged.state === 'pending' ? inactive(aged, nowMs) : aged);
 }

@@ -17,6 +17,8 @@ export interface AlertRecord
   /** Of the rule that it belongs to. */
   readonly digest: string;
   readonly core: AlertCore;
+  /** Only while it is pending: what it was when it was last resolved. It is shown again if it does not come to fire. */
+  readonly before?: Omit<AlertRecord, 'before' | 'core' | 'transitions'>;
 }
 
 /** The two clocks: the first for people, the second for decisions. */
@@ -67,9 +69,15 @@ export function newRecord(
   };
 }
 
+/** A record of a resolved alert that begins anew, before the step that begins it. */
+export function begunAnew(resolved: AlertRecord, next: AlertRecord): AlertRecord {
+  const { before: _, core: __, transitions, ...before } = resolved;
+  return { ...next, transitions, before };
+}
+
 /** The record after a step that changed its state; `from` is what it was before. */
 export function moved(
-  record: AlertRecord,
+  { before, ...record }: AlertRecord,
   from: AlertState | 'inactive',
   core: AlertCore,
   closedBecause: ClosedBecause | null,
@@ -89,6 +97,7 @@ export function moved(
       // What it was before is kept with its transitions.
       return {
         ...next,
+        ...(before && { before }),
         pendingSinceUnixMs: now.unixMs,
         firingSinceUnixMs: null,
         resolvedUnixMs: null,
@@ -110,7 +119,8 @@ export function moved(
       };
     }
     case 'resolved': {
-      if (from !== 'firing') return next;
+      // It did not come to fire: what people see of its last end is true still.
+      if (from !== 'firing') return { ...next, ...before };
       // The values with which it ended, as far as there are any.
       const values = closedBecause === 'recovered' ? (readings?.values() ?? record.values.now) : record.values.now;
       return {

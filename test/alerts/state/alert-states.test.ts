@@ -85,6 +85,25 @@ describe('what people see', () => {
     expect(scene.alert('c')?.closedBecause).toBe('rule_changed');
   });
 
+  test('one that was pending again and did not fire keeps when and why it ended, with what was seen then', () => {
+    const scene = new Scene([rule('Hot', { forMs: 10_000 })]);
+    for (const s of [0, 10]) scene.evaluate({ a: ['holds', 90 + s] }, s);
+    scene.evaluate({ a: ['fails', 80] }, 20);
+    const { core: _, transitions: __, ...ended } = scene.alert('a') ?? {};
+    expect(ended).toMatchObject({ resolvedUnixMs: at(20).unixMs, closedBecause: 'recovered' });
+    expect(scene.evaluate({ a: ['holds', 91] }, 30)).toEqual(['a: resolved → pending']);
+    expect(scene.alert('a')).toMatchObject({ resolvedUnixMs: null, closedBecause: null, firingSinceUnixMs: null });
+    // Also over a restart.
+    const next = new Scene([rule('Hot', { forMs: 10_000 })]);
+    next.states.load(JSON.parse(JSON.stringify([...scene.states.all()])), 30_000);
+    expect(next.evaluate({}, 5)).toEqual(['a: pending → resolved']);
+    expect(next.alert('a')).toMatchObject(ended);
+    expect(next.alert('a')).not.toHaveProperty('before');
+    expect(next.evaluate({ a: 'holds' }, 10)).toEqual(['a: resolved → pending']);
+    expect(next.evaluate({ a: 'holds' }, 20)).toEqual(['a: pending → firing']);
+    expect(next.alert('a')).not.toHaveProperty('before');
+  });
+
   test('labels identify it: those of the rule win, the name, severity and subject are always there, and all have legal names', () => {
     const labelled = rule('Hot', { labels: { team: 'a', 'my.zone': 'x', worker: 'no', empty: '' } });
     const scene = new Scene([labelled]);
@@ -116,6 +135,49 @@ describe('a changed rule', () => {
     expect(scene.alert('a')).toMatchObject({ closedBecause: 'rule_changed', severity: 'page' });
     expect(scene.evaluate({ a: 'holds' }, 15)).toEqual(['a: firing → resolved', 'a: resolved → firing']);
     expect(scene.alert('a')).toMatchObject({ severity: 'info', core: { state: 'firing' } });
+  });
+
+  test('shows the end of the old alert and the beginning of the new one, each as it was then', () => {
+    const scene = new Scene();
+    scene.evaluate({ a: 'holds' }, 0);
+    const changed = rule('Hot', { digest: 'another', severity: 'info', forMs: 60_000 });
+    scene.setRules([changed], 5);
+    scene.states.apply(evaluated(changed, { a: 'holds' }), at(5));
+    expect(scene.taken()).toMatchObject([
+      {
+        from: 'firing',
+        to: 'resolved',
+        record: { severity: 'page', closedBecause: 'rule_changed', resolvedUnixMs: at(5).unixMs },
+      },
+      { from: 'resolved', to: 'pending', record: { severity: 'info', closedBecause: null, firingSinceUnixMs: null } },
+    ]);
+    expect(scene.evaluate({}, 10)).toEqual(['a: pending → resolved']);
+    expect(scene.alert('a')).toMatchObject({ severity: 'page', closedBecause: 'rule_changed' });
+  });
+
+  test('ends flapping, also of an alert that is resolved at the moment, and what is left of it goes after a while', () => {
+    const scene = new Scene();
+    for (let s = 0; s < 40; s += 5) scene.evaluate(s % 10 === 0 ? { a: 'holds', b: 'holds' } : { b: 'holds' }, s);
+    scene.evaluate({}, 40);
+    scene.evaluate({ b: 'holds' }, 45);
+    for (let s = 50; s < 80; s += 5) scene.evaluate(s % 10 === 0 ? {} : { b: 'holds' }, s);
+    expect(['a', 'b'].map((name) => scene.alert(name)?.core)).toMatchObject([
+      { state: 'resolved', isFlapping: true },
+      { state: 'firing', isFlapping: true },
+    ]);
+    scene.taken();
+    scene.setRules([], 80);
+    const { stored, transitions } = scene.states.takeChanges();
+    expect([stored.size, transitions.length]).toEqual([2, 1]);
+    expect(['a', 'b'].map((name) => scene.alert(name)?.core)).toMatchObject([
+      { state: 'resolved', isFlapping: false },
+      { state: 'resolved', isFlapping: false },
+    ]);
+    scene.states.forgetOld(at(70 + RESOLVED_KEPT_MS / 1000));
+    expect([...scene.states.all()].map(({ subject }) => subject.name)).toEqual(['b']);
+    scene.states.forgetOld(at(80 + RESOLVED_KEPT_MS / 1000));
+    expect([...scene.states.all()]).toEqual([]);
+    expect(scene.states.takeChanges().removed.size).toBe(2);
   });
 });
 
