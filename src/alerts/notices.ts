@@ -28,8 +28,9 @@ import {
   writeNextId,
 } from './delivery/stored-queue.ts';
 import { trialReply } from './delivery/trial.ts';
+import { withoutGivenUp } from './notify/given-up.ts';
 import { type NotifyRules, notifyRulesOf } from './notify/notify-rules.ts';
-import { type PlannedNotification, plan, withoutGivenUp } from './notify/plan.ts';
+import { type PlannedNotification, plan } from './notify/plan.ts';
 import { ActiveSilences, endSilence, outdatedSilences, type SilenceChange, setSilence } from './notify/silences.ts';
 import { readTold, writeSilences, writeTold } from './notify/stored-told.ts';
 import { NOT_SUPPRESSED, type Suppression } from './notify/suppression.ts';
@@ -157,6 +158,10 @@ export class AlertNotices implements Notices {
     const made = plan(this.#rules, {
       alerts: plannedAlerts(states, ended),
       alertOf: (id) => this.#alertOf(states.get(id) ?? (ended.get(id) as AlertRecord)),
+      endedOf: (id) => {
+        const record = ended.get(id);
+        return record && this.#alertOf(record);
+      },
       silences: this.#silences,
       active: this.#active,
       told: this.#told,
@@ -300,12 +305,12 @@ export class AlertNotices implements Notices {
 
   /** The next transaction stores it: until then, a master that is killed tries it again. */
   #gaveUp(given: GivenUp): void {
-    const { notification, targetKey, fresh } = given;
+    const { notification, lost } = given;
     const { clock } = this.#options;
     const letter = deadLetterOf(given, clock.wallMs());
     this.#deadLetters.add(letter);
     this.#off(notification.id);
-    const group = withoutGivenUp(this.#told, notification, targetKey, fresh, clock.wallMs());
+    const group = withoutGivenUp(this.#told, notification, lost, clock.wallMs());
     if (group !== undefined) this.#setTold(groupId(group), group);
     this.#givenUpLog.add(letter);
   }

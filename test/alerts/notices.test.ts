@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { WebhookPayload } from '../../src/alerts/delivery/receivers/webhook-payload.ts';
 import { parseMatcher } from '../../src/model/label-matchers.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -89,6 +90,38 @@ test('what was delivered is off the disk at once', async () => {
   const db = new DatabaseSync(path, { readOnly: true });
   onTestFinished(() => db.close());
   await eventually(() => db.prepare('SELECT count(*) AS count FROM notifications').get()?.count === 0);
+});
+
+test('an end that is refused is told anew; a changed rule ends its alert, also if it holds already', async () => {
+  found = { a: 'holds' };
+  const scene = await started();
+  const told = () => hook.got.map(({ body }) => JSON.parse(body) as WebhookPayload);
+  const last = () =>
+    told()
+      .at(-1)
+      ?.alerts.map(({ status, annotations }) => [status, annotations.closed_because]);
+  await pass(5);
+  await eventually(() => hook.got.length === 1);
+  hook.answer = answers(403);
+  found = {};
+  await pass(10);
+  await eventually(() => scene.notices.deadLetters.length === 1);
+  hook.answer = answers(200);
+  await pass(5 * 60 + 10);
+  await eventually(() => hook.got.length === 3);
+  expect(last()).toEqual([['resolved', 'recovered']]);
+
+  found = { a: 'holds' };
+  await pass(20);
+  await eventually(() => hook.got.length === 4);
+  const changed = ruleSet([rule('Hot', { digest: 'changed', forMs: 3_600_000 })], {
+    receivers: webhooks({ hook: hook.url }),
+    route: routeOf(),
+  });
+  await scene.cycle.load(changed);
+  await pass(20);
+  await eventually(() => hook.got.length === 5);
+  expect(last()).toEqual([['resolved', 'rule_changed']]);
 });
 
 test('what waits, and what was given up, outlives a restart; for a receiver that is gone it is given up, and said', async () => {

@@ -1,7 +1,8 @@
 /** Plans one time after the other, and keeps what was told as the thread does: through JSON, as a restart would. */
 import type { Notification } from '../../src/alerts/delivery/notification.ts';
+import { withoutGivenUp } from '../../src/alerts/notify/given-up.ts';
 import type { NotifyRules } from '../../src/alerts/notify/notify-rules.ts';
-import { type Plan, plan } from '../../src/alerts/notify/plan.ts';
+import { type Plan, type PlannedNotification, plan } from '../../src/alerts/notify/plan.ts';
 import { ActiveSilences } from '../../src/alerts/notify/silences.ts';
 import { groupId, type ToldGroup, toldGroupOfJson, toldGroupToJson } from '../../src/alerts/notify/told.ts';
 import type { Alert } from '../../src/model/alert.ts';
@@ -14,6 +15,8 @@ export class Notifier {
   told: ReadonlyMap<string, ToldGroup> = new Map();
   isWaiting = false;
   restarts: boolean;
+  /** As they ended since the last plan, if they are something else by now. */
+  readonly ended = new Map<string, Alert>();
   readonly #active = new ActiveSilences();
   #nextId = 1;
 
@@ -35,6 +38,7 @@ export class Notifier {
     const made = plan(this.rules, {
       alerts: this.alerts.values(),
       alertOf: (id) => this.alerts.get(id) as Alert,
+      endedOf: (id) => this.ended.get(id),
       silences: this.silences,
       active: this.#active,
       told: this.told,
@@ -42,12 +46,25 @@ export class Notifier {
       nowUnixMs,
       nextId: this.#nextId,
     });
+    this.ended.clear();
     const told = new Map(this.told);
     for (const group of made.changed) told.set(groupId(group), group);
     for (const id of made.removed) told.delete(id);
     this.told = this.restarts ? restarted(told) : told;
     this.#nextId += made.planned.length;
     return { ...made, notifications: made.planned.map(({ notification }) => notification) };
+  }
+
+  /** A notification is given up, and nothing that waits after it tells of the same. */
+  giveUp({ notification, fresh }: PlannedNotification, atUnixMs: number): void {
+    const { alerts } = notification;
+    const lost = {
+      fresh,
+      again: alerts.flatMap(({ id, state }) => (state === 'firing' && !fresh.includes(id) ? id : [])),
+      ended: alerts.filter(({ state }) => state === 'resolved'),
+    };
+    const group = withoutGivenUp(this.told, notification, lost, atUnixMs);
+    if (group !== undefined) this.told = new Map(this.told).set(groupId(group), group);
   }
 
   /** What is sent at this time, in short. */

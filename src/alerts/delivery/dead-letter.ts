@@ -1,5 +1,6 @@
 /** A notification that was given up: what is kept of it, to be shown. */
 import type { DeadLetter, GivenUpBecause } from '../../model/dead-letter.ts';
+import type { Lost } from '../notify/given-up.ts';
 import { MAX_NAMED_ALERTS } from './delivery-limits.ts';
 import type { Notification } from './notification.ts';
 
@@ -9,8 +10,7 @@ export interface GivenUp {
   readonly because: GivenUpBecause;
   readonly detail: string;
   readonly attempts: number;
-  /** Ids of the alerts of which it would have told first. */
-  readonly fresh: readonly string[];
+  readonly lost: Lost;
 }
 
 export function deadLetterOf(

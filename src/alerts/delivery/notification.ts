@@ -9,9 +9,16 @@ export interface Notification {
   readonly receiver: string;
   /** Index of the target within the receiver: each is delivered by itself. */
   readonly target: number;
+  /** `webhook#0`, see notify/notify-rules.ts: unlike the index, it stays when other targets come or go. */
+  readonly targetKey: string;
   readonly groupKey: string;
   readonly groupLabels: Readonly<Record<string, string>>;
   readonly alerts: readonly Alert[];
+  /**
+   * Alerts of the group that the target knows as firing, once it has this: also those that are not in `alerts`, because they are
+   * silenced or inhibited by now, or flap.
+   */
+  readonly openAlerts: number;
   /** Alerts of the group that were left out because there were too many. */
   readonly truncatedAlerts: number;
   /** Equal if the same notification is sent twice: for receivers that can ignore the second one. */

@@ -13,6 +13,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, endsWithin, type Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { GivenUpBecause } from '../../model/dead-letter.ts';
+import type { Lost } from '../notify/given-up.ts';
 import { type PlannedTarget, plannedTargets } from '../notify/notify-rules.ts';
 import type { PlannedNotification } from '../notify/plan.ts';
 import type { Receiver, ReceiverTarget } from '../rules/rule.ts';
@@ -36,6 +37,9 @@ import {
 import { inTurn, type MakeSender, type Notification, type Sender, type SendOutcome } from './notification.ts';
 import { SenderUse } from './sender-use.ts';
 import { type Entry, type Lane, TargetState } from './target-state.ts';
+
+/** Of a target that is gone, nobody asks any more. */
+const NOTHING_LOST: Lost = { fresh: [], again: [], ended: [] };
 
 const GONE = 'the rules no longer have it';
 
@@ -127,7 +131,7 @@ export class DeliveryQueue {
           because: 'receiver_gone',
           detail: GONE,
           attempts: 0,
-          fresh,
+          lost: NOTHING_LOST,
         });
         continue;
       }
@@ -323,20 +327,28 @@ export class DeliveryQueue {
     const later = lane.slice(lane.indexOf(entry) + 1);
     target.remove(entry);
     const notification = JSON.parse(entry.json) as Notification;
-    this.#options.onGivenUp({ notification, targetKey: target.key, because, detail, attempts, fresh });
+    const lost = entry.isDurable ? lostOf(notification, fresh, later) : NOTHING_LOST;
+    this.#options.onGivenUp({ notification, targetKey: target.key, because, detail, attempts, lost });
     this.#withholdEnds(target, fresh, later);
   }
 
-  /** Nobody was told that these alerts fire, so nobody is told of their end. */
+  /** Nobody was told that these alerts fire, so nobody is told of their end, and an incident does not stay open for them. */
   #withholdEnds(target: TargetState, ids: readonly string[], later: readonly Entry[]): void {
-    const unheard = new Set(ids);
-    for (const entry of later) {
-      for (const id of entry.fresh) unheard.delete(id);
-      if (unheard.size === 0) return;
+    const unknown = new Set(ids);
+    const open = new Set(ids);
+    for (const entry of unknown.size === 0 ? [] : later) {
       const notification = JSON.parse(entry.json) as Notification;
-      const alerts = notification.alerts.filter(({ id, state }) => state === 'firing' || !unheard.has(id));
-      if (alerts.length === notification.alerts.length) continue;
-      if (alerts.length > 0) target.rewrite(entry, JSON.stringify({ ...notification, alerts }));
+      const firing = notification.alerts.flatMap(({ id, state }) => (state === 'firing' ? id : []));
+      for (const id of [...entry.fresh, ...firing]) {
+        unknown.delete(id);
+        open.delete(id);
+      }
+      if (unknown.size === 0) return;
+      for (const { id, state } of notification.alerts) if (state === 'resolved') open.delete(id);
+      const alerts = notification.alerts.filter(({ id, state }) => state === 'firing' || !unknown.has(id));
+      // Those that were only counted, and ended since, are not known by name: then an incident is closed a bit early, at worst.
+      const openAlerts = Math.max(0, notification.openAlerts - open.size);
+      if (alerts.length > 0) target.rewrite(entry, JSON.stringify({ ...notification, alerts, openAlerts }));
       else if (target.remove(entry)) this.#tookOff(entry);
     }
   }
@@ -351,6 +363,20 @@ export class DeliveryQueue {
       this.#options.onSent(sent);
     });
   }
+}
+
+/** What the notification told, without what waits after it and tells it as well. */
+function lostOf({ alerts }: Notification, fresh: readonly string[], later: readonly Entry[]): Lost {
+  const told = later.map(({ json }) => (JSON.parse(json) as Notification).alerts);
+  const firingLater = new Set(told.flat().flatMap(({ id, state }) => (state === 'firing' ? id : [])));
+  const namedLater = new Set(told.flat().map(({ id }) => id));
+  for (const { fresh } of later) for (const id of fresh) firingLater.add(id).add(id);
+  const isFirst = new Set(fresh);
+  return {
+    fresh: fresh.filter((id) => !firingLater.has(id)),
+    again: alerts.flatMap(({ id, state }) => (state === 'firing' && !isFirst.has(id) && !namedLater.has(id) ? id : [])),
+    ended: alerts.filter(({ id, state }) => state === 'resolved' && !namedLater.has(id) && !firingLater.has(id)),
+  };
 }
 
 function targetId(receiver: string, targetKey: string): string {

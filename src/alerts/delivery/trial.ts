@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, endsWithin } from '../../lib/clock.ts';
 import type { Alert } from '../../model/alert.ts';
 import type { AlertReply, TrialResult } from '../../model/alert-command.ts';
-import type { Receiver } from '../rules/rule.ts';
+import { plannedTargets } from '../notify/notify-rules.ts';
+import type { Receiver, ReceiverTarget } from '../rules/rule.ts';
 import { inTurn, type MakeSender, type Notification, type Sender, type SendOutcome } from './notification.ts';
 
 /** Of one target, for both: less than the host waits. One that takes longer is too slow for alerts. */
@@ -35,15 +36,21 @@ export async function trialReply(receivers: readonly Receiver[], name: string, p
 }
 
 /** To all targets at once. */
-async function sendTrial({ name, targets }: Receiver, parts: TrialParts): Promise<readonly TrialResult[]> {
+async function sendTrial(receiver: Receiver, parts: TrialParts): Promise<readonly TrialResult[]> {
   // Of one trial all notifications have the same group, so that the end of it closes what it has opened.
   const trial = randomUUID();
   return await Promise.all(
-    targets.map(async (target, index): Promise<TrialResult> => {
+    plannedTargets(receiver).map(async ({ key, index }): Promise<TrialResult> => {
+      const target = receiver.targets[index] as ReceiverTarget;
       const sender = parts.makeSender(target);
       const states = target.sendsResolved && parts.isFiringOnly !== true ? STATES : STATES.slice(0, 1);
       try {
-        const failure = await sendAll(sender, states, { receiver: name, target: index, trial }, parts);
+        const failure = await sendAll(
+          sender,
+          states,
+          { receiver: receiver.name, target: index, targetKey: key, trial },
+          parts,
+        );
         return { kind: target.kind, target: index, isSent: failure === undefined, detail: failure ?? '' };
       } finally {
         await sender.close();
@@ -58,6 +65,7 @@ type TrialState = (typeof STATES)[number];
 interface TrialTarget {
   readonly receiver: string;
   readonly target: number;
+  readonly targetKey: string;
   readonly trial: string;
 }
 
@@ -90,7 +98,7 @@ async function sendAll(
 
 function trialNotification(
   state: TrialState,
-  { receiver, target, trial }: TrialTarget,
+  { receiver, target, targetKey, trial }: TrialTarget,
   externalUrl: string,
   clock: Clock,
 ): Notification {
@@ -99,9 +107,11 @@ function trialNotification(
     id: 0,
     receiver,
     target,
+    targetKey,
     groupKey: `{}:{alertname="${alert.rule}"}/${trial}`,
     groupLabels: { alertname: alert.rule },
     alerts: [alert],
+    openAlerts: state === 'firing' ? 1 : 0,
     truncatedAlerts: 0,
     dedupKey: `trial/${trial}/${target}/${state}`,
     isTrial: true,

@@ -1,8 +1,8 @@
 /**
  * The groups as a plan works on them: what was told before, which alerts belong to them now, and which of the told ones are over.
  */
-import type { Alert, AlertState } from '../../model/alert.ts';
-import type { Labels } from './labels.ts';
+import type { Alert } from '../../model/alert.ts';
+import { type Labels, sameLabels } from './labels.ts';
 import { MAX_GROUPS, TELL_ANEW_AFTER_MS } from './notify-limits.ts';
 import type { Destination, NotifyRules, PlannedTarget } from './notify-rules.ts';
 import type { RouteNode } from './routes.ts';
@@ -19,30 +19,35 @@ export interface Member {
 export class TargetDraft {
   readonly planned: PlannedTarget;
   readonly told: Map<string, ToldAlert>;
+  readonly waits: Map<string, number>;
   sentUnixMs: number | null;
-  notBeforeUnixMs: number;
   isChanged: boolean;
 
   constructor(planned: PlannedTarget, before: ToldTarget | undefined) {
     this.planned = planned;
     this.told = new Map(before?.told);
+    this.waits = new Map(before?.waits);
     this.sentUnixMs = before?.sentUnixMs ?? null;
-    this.notBeforeUnixMs = before?.notBeforeUnixMs ?? 0;
     this.isChanged = before === undefined;
   }
 
-  setTold(id: string, wasSilenced: boolean): void {
-    if (this.told.get(id)?.wasSilenced === wasSilenced) return;
-    this.told.set(id, { wasSilenced });
+  setTold(id: string, tellAgain: boolean): void {
+    if (this.told.get(id)?.tellAgain === tellAgain) return;
+    this.told.set(id, { tellAgain });
     this.isChanged = true;
   }
 
   noteClock(nowUnixMs: number): void {
     const sentUnixMs = this.sentUnixMs === null ? null : Math.min(this.sentUnixMs, nowUnixMs);
-    const notBeforeUnixMs = Math.min(this.notBeforeUnixMs, nowUnixMs + TELL_ANEW_AFTER_MS);
-    if (sentUnixMs !== this.sentUnixMs || notBeforeUnixMs !== this.notBeforeUnixMs) this.isChanged = true;
+    if (sentUnixMs !== this.sentUnixMs) this.isChanged = true;
     this.sentUnixMs = sentUnixMs;
-    this.notBeforeUnixMs = notBeforeUnixMs;
+    for (const [id, atUnixMs] of this.waits) {
+      const latestUnixMs = nowUnixMs + TELL_ANEW_AFTER_MS;
+      if (atUnixMs > nowUnixMs && atUnixMs <= latestUnixMs) continue;
+      if (atUnixMs <= nowUnixMs) this.waits.delete(id);
+      else this.waits.set(id, latestUnixMs);
+      this.isChanged = true;
+    }
   }
 
   forget(id: string): void {
@@ -101,8 +106,24 @@ export class GroupDraft {
   }
 
   keepOver(alert: Alert): void {
+    if (this.over.get(alert.id) === alert) return;
     this.over.set(alert.id, alert);
     this.isChanged = true;
+  }
+
+  /**
+   * It fires again with other labels, because its rule or its worker has them now: for receivers another alert. What they were told
+   * of ends under an id of its own.
+   */
+  supersede(id: string, end: Alert): void {
+    const old = { ...end, id: `${id}/${end.resolvedUnixMs ?? 0}` };
+    for (const target of this.targets) {
+      if (!target.told.has(id)) continue;
+      target.forget(id);
+      target.setTold(old.id, false);
+    }
+    this.dropOver(id);
+    this.keepOver(old);
   }
 
   dropOver(id: string): void {
@@ -132,10 +153,7 @@ export class GroupDraft {
     if (!this.isChanged && !this.targets.some(({ isChanged }) => isChanged)) return undefined;
     const { key, receiver, routeKey, labels, isOverflow, newsSinceUnixMs, sentUnixMs, over } = this;
     const targets = new Map(
-      this.targets.map(({ planned, sentUnixMs, notBeforeUnixMs, told }) => [
-        planned.key,
-        { sentUnixMs, notBeforeUnixMs, told },
-      ]),
+      this.targets.map(({ planned, sentUnixMs, told, waits }) => [planned.key, { sentUnixMs, told, waits }]),
     );
     return { key, receiver, routeKey, labels, isOverflow, newsSinceUnixMs, sentUnixMs, targets, over };
   }
@@ -149,19 +167,21 @@ export interface DraftFacts {
   readonly told: Told;
   /** The whole of an alert that is given here. */
   readonly alertOf: (id: string) => Alert;
+  /** An alert as it ended since the last plan, whatever it is by now; undefined: it did not end. */
+  readonly endedOf: (id: string) => Alert | undefined;
   suppressionOf(alert: PlannedAlert): Suppression;
 }
 
 /** Assigns each firing alert to its groups, and finds what is over. */
 export function draftsOf(
   rules: NotifyRules,
-  { firing, others, told, alertOf, suppressionOf }: DraftFacts,
+  { firing, others, told, alertOf, endedOf, suppressionOf }: DraftFacts,
 ): GroupDraft[] {
   const drafts = new Map<string, GroupDraft>();
   for (const [id, group] of told) drafts.set(id, new GroupDraft(rules, group, group));
-  const isFiring = new Set<string>();
+  const labelsOf = new Map<string, Labels>();
   for (const alert of firing) {
-    isFiring.add(alert.id);
+    labelsOf.set(alert.id, alert.labels);
     const { silencedBy, inhibitedBy } = suppressionOf(alert);
     const member = { alert, isSilenced: silencedBy.length > 0, isInhibited: inhibitedBy.length > 0 };
     for (const destination of rules.destinationsOf(alert.labels)) {
@@ -171,13 +191,21 @@ export function draftsOf(
   const byReceiver = Map.groupBy(drafts.values(), ({ receiver }) => receiver);
   for (const draft of drafts.values()) {
     for (const id of draft.toldIds()) {
-      if (isFiring.has(id)) {
-        draft.dropOver(id);
-        if (!draft.members.has(id)) handOver(draft, id, byReceiver.get(draft.receiver) ?? []);
-      } else if (!knowsEnd(draft, others.get(id)?.state, id, alertOf)) {
-        // The table of alerts does not know it, and nobody saw its end: there is nothing that could be told.
-        for (const target of draft.targets) target.forget(id);
+      const known = draft.over.get(id) ?? endedOf(id);
+      const labels = labelsOf.get(id);
+      if (labels !== undefined) {
+        if (known !== undefined && !sameLabels(known.labels, labels)) draft.supersede(id, known);
+        else {
+          draft.dropOver(id);
+          if (!draft.members.has(id)) keepInGroup(draft, id, byReceiver.get(draft.receiver) ?? []);
+        }
+        continue;
       }
+      const other = others.get(id);
+      const end = known ?? (other?.state === 'resolved' ? alertOf(id) : undefined);
+      if (end !== undefined) draft.keepOver(end);
+      // The table of alerts does not know it, and nobody saw its end: there is nothing that could be told.
+      else if (other === undefined) for (const target of draft.targets) target.forget(id);
     }
   }
   return [...drafts.values()];
@@ -204,29 +232,15 @@ function draftFor(
   return draft;
 }
 
-/** @returns whether the end of an alert is known, or will be */
-function knowsEnd(
-  draft: GroupDraft,
-  state: AlertState | undefined,
-  id: string,
-  alertOf: DraftFacts['alertOf'],
-): boolean {
-  if (state === 'resolved' && !draft.over.has(id)) draft.keepOver(alertOf(id));
-  return state !== undefined || draft.over.has(id);
-}
-
 /**
- * The rules were changed: an alert that was told by this group now belongs to another one of the same receiver. It is not told
- * again. If no group has it, nothing is told until it is over.
+ * The rules were changed: an alert that was told by this group now belongs to another one of the same receiver. It stays in the group
+ * that told it until it is over, so that what was opened there (an incident, a thread of mails) is closed there, and is not told again.
+ * If no group of the receiver has it, nothing is told until it is over.
  */
-function handOver(from: GroupDraft, id: string, drafts: readonly GroupDraft[]): void {
+function keepInGroup(from: GroupDraft, id: string, drafts: readonly GroupDraft[]): void {
   const to = drafts.find(({ members }) => members.has(id));
-  if (to === undefined) return;
-  for (const target of from.targets) {
-    const told = target.told.get(id);
-    if (told === undefined) continue;
-    target.forget(id);
-    const heir = to.targets.find(({ planned }) => planned.key === target.planned.key);
-    if (heir?.told.has(id) === false) heir.setTold(id, told.wasSilenced);
-  }
+  const member = to?.members.get(id);
+  if (to === undefined || member === undefined) return;
+  from.members.set(id, member);
+  if (!to.targets.some(({ told }) => told.has(id))) to.members.delete(id);
 }

@@ -5,26 +5,31 @@
  *   have fired for longer than `group_wait` wait no more: their silence or mute time has just ended.
  * - Something new is: an alert that fires, is not suppressed, and was not told; the end of an alert that was told; an alert that
  *   still fires at the end of a silence that began after it was told.
+ * - What was in a notification that was given up is told anew after `TELL_ANEW_AFTER_MS`, ends, too (`given-up.ts`). Other alerts of the
+ *   group do not wait for it.
  * - A receiver that was told that an alert fires is told when it is over, even if it is silenced or inhibited by then: what was opened
  *   is closed. Of an alert that was never told, nothing is told. A mute time lets nothing through; what is over then is told after it.
  * - An alert that flaps was told once; its ends and beginnings are not, until it is quiet.
+ * - An alert whose rule was changed ends, also if its new rule holds already: at once, if it is pending; if it fires again with the same
+ *   labels, nothing is told; with other labels, its end is told and the new one.
  * - Without anything new, what fires is told again after `repeat_interval`, unless the time before still waits for delivery.
  */
 import { createHash } from 'node:crypto';
 import type { Alert } from '../../model/alert.ts';
 import type { Notification } from '../delivery/notification.ts';
 import { draftsOf, type GroupDraft, type TargetDraft } from './drafts.ts';
-import { TELL_ANEW_AFTER_MS } from './notify-limits.ts';
 import type { NotifyRules } from './notify-rules.ts';
 import { type ActiveSilences, nextSilenceChange, type Silences } from './silences.ts';
 import { NOT_SUPPRESSED, type Suppression, suppressionsOf } from './suppression.ts';
-import { groupId, type PlannedAlert, type Told, type ToldGroup } from './told.ts';
+import type { PlannedAlert, Told, ToldGroup } from './told.ts';
 
 export interface PlanFacts {
   /** All that fire, and all that have ended since the last plan; may have others. */
   readonly alerts: Iterable<PlannedAlert>;
   /** The whole of one of them. */
   readonly alertOf: (id: string) => Alert;
+  /** An alert as it ended since the last plan, whatever it is by now; undefined: it did not end. */
+  readonly endedOf: (id: string) => Alert | undefined;
   readonly silences: Silences;
   readonly active: ActiveSilences;
   readonly told: Told;
@@ -39,7 +44,7 @@ export interface PlannedNotification {
   readonly notification: Notification;
   /** See `ToldGroup.targets`. */
   readonly targetKey: string;
-  /** Ids of the alerts of which it tells first, also of those that it only counts. */
+  /** Ids of the alerts that were not told before, also of those that it only counts. */
   readonly fresh: readonly string[];
   /** The next one follows soon in any case: it need not outlive a restart. */
   readonly isResend: boolean;
@@ -73,7 +78,7 @@ export function plan(rules: NotifyRules, facts: PlanFacts): Plan {
   const changed: ToldGroup[] = [];
   const removed: string[] = [];
   let dueUnixMs = nextSilenceChange(silences, nowUnixMs);
-  for (const draft of draftsOf(rules, { firing, others, told: facts.told, alertOf: facts.alertOf, suppressionOf })) {
+  for (const draft of draftsOf(rules, { ...facts, firing, others, suppressionOf })) {
     const isMuted = draft.node !== undefined && suppressions.mutedBy(draft.node).length > 0;
     const told = tellGroup(rules, draft, { ...facts, others, isMuted, nextId: facts.nextId + planned.length });
     planned.push(...told.planned);
@@ -132,24 +137,23 @@ function tellGroup(rules: NotifyRules, draft: GroupDraft, facts: GroupFacts): Gr
     const since = firingSince.reduce((a, b) => Math.min(a, b), draft.newsSinceUnixMs as number);
     const atUnixMs = Math.max(since + groupWaitMs, sentUnixMs === null ? 0 : sentUnixMs + groupIntervalMs);
     if (!isMuted && due.isAt(atUnixMs)) {
-      const ready = current.filter(({ target }) => due.isAt(target.notBeforeUnixMs));
-      for (const { target, fresh, over } of ready) {
+      for (const { target, fresh, over } of current) {
         const isNew = new Set([...fresh, ...over].map(({ id }) => id));
         tell(target, { fresh, over, again: firingOf(draft, target).filter(({ id }) => !isNew.has(id)) });
         for (const { id } of fresh) target.setTold(id, false);
         for (const { id } of over) target.forget(id);
       }
-      if (ready.length > 0) draft.setSent(nowUnixMs);
-      if (ready.length === current.length) draft.setNewsSince(null);
+      draft.setSent(nowUnixMs);
+      draft.setNewsSince(null);
     }
   }
   for (const target of draft.targets) {
+    for (const atUnixMs of target.waits.values()) due.isAt(atUnixMs);
     const { key, resendMs } = target.planned;
     const everyMs = resendMs ?? repeatIntervalMs;
     const again = resendMs !== undefined ? resentOf(draft, target) : isMuted ? [] : repeatedOf(draft, target);
     if (target.sentUnixMs === null || again.length === 0) continue;
-    const atUnixMs = Math.max(target.sentUnixMs + everyMs, target.notBeforeUnixMs);
-    if (due.isAt(atUnixMs) && !facts.isWaiting(draft.receiver, key, draft.key)) {
+    if (due.isAt(target.sentUnixMs + everyMs) && !facts.isWaiting(draft.receiver, key, draft.key)) {
       tell(target, { fresh: [], over: [], again });
       due.isAt(nowUnixMs + everyMs);
     }
@@ -157,7 +161,13 @@ function tellGroup(rules: NotifyRules, draft: GroupDraft, facts: GroupFacts): Gr
   const toldIds = draft.toldIds();
   for (const id of [...draft.over.keys()]) if (!toldIds.has(id)) draft.dropOver(id);
   const isRecent = draft.sentUnixMs !== null && draft.sentUnixMs + groupIntervalMs > nowUnixMs;
-  return { planned, dueUnixMs: due.next, isNeeded: toldIds.size > 0 || current.length > 0 || isRecent };
+  const isNeeded = toldIds.size > 0 || current.length > 0 || isRecent || isOnItsWay(draft, facts) || planned.length > 0;
+  return { planned, dueUnixMs: due.next, isNeeded };
+}
+
+/** Something that it told may yet be given up, or was and is told anew. */
+function isOnItsWay({ receiver, key, targets }: GroupDraft, { isWaiting }: GroupFacts): boolean {
+  return targets.some(({ planned, waits }) => waits.size > 0 || isWaiting(receiver, planned.key, key));
 }
 
 /** Collects the earliest time to come. */
@@ -184,19 +194,22 @@ function settle(draft: GroupDraft, target: TargetDraft, { others }: GroupFacts):
   }
 }
 
-/** One that flaps has not: it was told once, until it is quiet. */
+/** One that flaps has not: it was told once, until it is quiet. After its rule was changed or removed it flaps no more. */
 function hasEnded(draft: GroupDraft, id: string, others: ReadonlyMap<string, PlannedAlert>): boolean {
-  return draft.over.has(id) && others.get(id)?.isFlapping !== true;
+  const over = draft.over.get(id);
+  return over !== undefined && (over.closedBecause === 'rule_changed' || others.get(id)?.isFlapping !== true);
 }
 
 function newsOf(draft: GroupDraft, target: TargetDraft, { others }: GroupFacts): News {
   const fresh: PlannedAlert[] = [];
   for (const [id, { alert, isSilenced, isInhibited }] of draft.members) {
-    if (isSilenced || isInhibited) continue;
+    if (isSilenced || isInhibited || target.waits.has(id)) continue;
     const told = target.told.get(id);
-    if (told === undefined || told.wasSilenced) fresh.push(alert);
+    if (told === undefined || told.tellAgain) fresh.push(alert);
   }
-  const over = [...draft.over.values()].filter(({ id }) => target.told.has(id) && hasEnded(draft, id, others));
+  const over = [...draft.over.values()].filter(
+    ({ id }) => target.told.has(id) && !target.waits.has(id) && hasEnded(draft, id, others),
+  );
   return { target, fresh: fresh.sort(bySeniority), over: over.sort(bySeniority) };
 }
 
@@ -209,7 +222,7 @@ function bySeniority(a: PlannedAlert, b: PlannedAlert): number {
 function firingOf(draft: GroupDraft, target: TargetDraft): PlannedAlert[] {
   if (target.planned.resendMs !== undefined) return resentOf(draft, target);
   return [...draft.members.values()]
-    .filter(({ isSilenced, isInhibited }) => !isSilenced && !isInhibited)
+    .filter(({ alert, isSilenced, isInhibited }) => !isSilenced && !isInhibited && !target.waits.has(alert.id))
     .map(({ alert }) => alert)
     .sort(bySeniority);
 }
@@ -224,13 +237,14 @@ function repeatedOf(draft: GroupDraft, target: TargetDraft): PlannedAlert[] {
  */
 function resentOf(draft: GroupDraft, target: TargetDraft): PlannedAlert[] {
   return [...target.told.keys()]
+    .filter((id) => !target.waits.has(id))
     .flatMap((id): PlannedAlert | [] => draft.members.get(id)?.alert ?? draft.over.get(id) ?? [])
     .sort(bySeniority);
 }
 
 function notificationsOf(
   draft: GroupDraft,
-  { planned }: TargetDraft,
+  { planned, told: known }: TargetDraft,
   { fresh, over: ends, again }: Content,
   { nowUnixMs, alertOf }: GroupFacts,
   firstId: number,
@@ -244,7 +258,8 @@ function notificationsOf(
     return ended.has(id) ? over : { ...over, state: 'firing', resolvedUnixMs: null, closedBecause: null };
   };
   const { maxAlerts, hasParts, index } = planned;
-  const isFresh = new Set(fresh.map(({ id }) => id));
+  const first = new Set(fresh.flatMap(({ id }) => (known.has(id) ? [] : id)));
+  const open = new Set([...known.keys(), ...first].filter((id) => !ended.has(id)));
   const parts = hasParts ? Math.ceil(alerts.length / maxAlerts) : 1;
   return Array.from({ length: parts }, (_, part) => {
     const id = firstId + part;
@@ -254,9 +269,11 @@ function notificationsOf(
       id,
       receiver: draft.receiver,
       target: index,
+      targetKey: planned.key,
       groupKey: draft.key,
       groupLabels: draft.labels,
       alerts: told.map(asTold),
+      openAlerts: open.size,
       truncatedAlerts: hasParts ? 0 : Math.max(0, alerts.length - maxAlerts),
       dedupKey: createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32),
       isTrial: false,
@@ -265,28 +282,8 @@ function notificationsOf(
     return {
       notification,
       targetKey: planned.key,
-      fresh: (hasParts ? told.filter((alert) => isFresh.has(alert.id)) : fresh).map((alert) => alert.id),
+      fresh: hasParts ? told.flatMap((alert) => (first.has(alert.id) ? alert.id : [])) : [...first],
       isResend: planned.resendMs !== undefined && fresh.length + ends.length === 0,
     };
   });
-}
-
-/**
- * What was told, after a notification was given up: what it told first counts as not told, and is told anew after a while if it fires.
- * @returns the changed group; undefined: there is nothing to change
- */
-export function withoutGivenUp(
-  told: Told,
-  { receiver, groupKey }: Pick<Notification, 'receiver' | 'groupKey'>,
-  targetKey: string,
-  fresh: readonly string[],
-  nowUnixMs: number,
-): ToldGroup | undefined {
-  const group = told.get(groupId({ receiver, key: groupKey }));
-  const target = group?.targets.get(targetKey);
-  if (group === undefined || target === undefined || fresh.length === 0) return undefined;
-  const known = new Map(target.told);
-  for (const id of fresh) known.delete(id);
-  const changed = { ...target, notBeforeUnixMs: nowUnixMs + TELL_ANEW_AFTER_MS, told: known };
-  return { ...group, targets: new Map(group.targets).set(targetKey, changed) };
 }

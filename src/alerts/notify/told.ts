@@ -26,15 +26,15 @@ export interface ToldGroup {
 
 export interface ToldTarget {
   readonly sentUnixMs: number | null;
-  /** Nothing is told before this. */
-  readonly notBeforeUnixMs: number;
   /** The alerts of which it was told that they fire, and not yet that they are over. */
   readonly told: ReadonlyMap<string, ToldAlert>;
+  /** By id: before when nothing is told of an alert, because a notification of it was given up. */
+  readonly waits: ReadonlyMap<string, number>;
 }
 
 export interface ToldAlert {
-  /** A silence began after it was told: it is told again if it still fires at the end of the silence. */
-  readonly wasSilenced: boolean;
+  /** It is told again as soon as it may: a silence began after it was told, or a notification that told it again was given up. */
+  readonly tellAgain: boolean;
 }
 
 /** All groups, by {@link groupId}. */
@@ -48,21 +48,23 @@ export function groupId({ receiver, key }: Pick<ToldGroup, 'receiver' | 'key'>):
 export function toldGroupToJson({ targets, over, ...group }: ToldGroup): string {
   return JSON.stringify({
     ...group,
-    targets: [...targets].map(([key, { told, ...target }]) => ({
+    targets: [...targets].map(([key, { told, waits, ...target }]) => ({
       key,
       ...target,
       told: [...told.keys()],
-      silenced: [...told].filter(([, { wasSilenced }]) => wasSilenced).map(([id]) => id),
+      again: [...told].filter(([, { tellAgain }]) => tellAgain).map(([id]) => id),
+      waits: [...waits],
     })),
     over: [...over.values()],
   });
 }
 
 interface GroupJson extends Omit<ToldGroup, 'targets' | 'over'> {
-  readonly targets: readonly (Omit<ToldTarget, 'told'> & {
+  readonly targets: readonly (Omit<ToldTarget, 'told' | 'waits'> & {
     readonly key: string;
     readonly told: readonly string[];
-    readonly silenced: readonly string[];
+    readonly again: readonly string[];
+    readonly waits: readonly (readonly [string, number])[];
   })[];
   readonly over: readonly Alert[];
 }
@@ -73,9 +75,10 @@ export function toldGroupOfJson(json: string): ToldGroup {
   return {
     ...group,
     targets: new Map(
-      targets.map(({ key, told, silenced, ...target }) => {
-        const wereSilenced = new Set(silenced);
-        return [key, { ...target, told: new Map(told.map((id) => [id, { wasSilenced: wereSilenced.has(id) }])) }];
+      targets.map(({ key, told, again, waits, ...target }) => {
+        const toTell = new Set(again);
+        const alerts = told.map((id) => [id, { tellAgain: toTell.has(id) }] as const);
+        return [key, { ...target, told: new Map(alerts), waits: new Map(waits) }];
       }),
     ),
     over: new Map(over.map((alert) => [alert.id, alert])),

@@ -52,17 +52,19 @@ class Bench {
 
   add(
     group: string,
-    over: Partial<PlannedNotification> & { alerts?: readonly Alert[]; receiver?: string } = {},
+    over: Partial<PlannedNotification> & { alerts?: readonly Alert[]; openAlerts?: number; receiver?: string } = {},
   ): number {
-    const { alerts = [alertFor('a')], receiver = 'hook', ...others } = over;
+    const { alerts = [alertFor('a')], openAlerts = 0, receiver = 'hook', ...others } = over;
     const id = ++this.#lastId;
     const notification = {
       id,
       receiver,
       target: 0,
+      targetKey: 'webhook#0',
       groupKey: group,
       groupLabels: {},
       alerts,
+      openAlerts,
       truncatedAlerts: 0,
       dedupKey: String(id),
       isTrial: false,
@@ -241,10 +243,10 @@ test('deliveries are bounded, but a target without one gets one', () => {
 test('one that is refused is given up at once, and does not hold up the rest', async () => {
   const bench = new Bench();
   bench.add('g', { fresh: ['a'] });
-  const next = bench.add('g');
+  const next = bench.add('g', { alerts: [alertFor('b')] });
   await bench.answer(1, REFUSED);
   expect(bench.givenUp).toMatchObject([
-    { notification: { id: 1 }, because: 'refused', detail: '403 Forbidden', attempts: 1, fresh: ['a'] },
+    { notification: { id: 1 }, because: 'refused', detail: '403 Forbidden', attempts: 1, lost: { fresh: ['a'] } },
   ]);
   expect(bench.underWay).toEqual([next]);
   expect(bench.sent).toEqual([]);
@@ -300,6 +302,24 @@ test('nobody is told of the end of an alert whose beginning was given up', async
   expect(bench.senders.begun.map(({ notification }) => notification.id)).toEqual([1, 2, again, end]);
   // What was withheld is off the disk, too.
   expect(bench.sent.toSorted()).toEqual([2, 3, again, end]);
+});
+
+test('what was given up is lost, but for what waits after it and tells the same', async () => {
+  const bench = new Bench();
+  const ended = (id: string) => alertFor(id, { state: 'resolved' });
+  const alerts = ['a', 'b', 'c', 'd'].map((id) => alertFor(id));
+  bench.add('g', { alerts: [...alerts, ended('e'), ended('f')], fresh: ['a', 'b'] });
+  bench.add('g', { alerts: [alertFor('b'), alertFor('f'), ended('d')], fresh: ['f'] });
+  await bench.answer(1, REFUSED);
+  expect(bench.givenUp[0]?.lost).toMatchObject({ fresh: ['a'], again: ['c'], ended: [{ id: 'e' }] });
+});
+
+test('an alert whose beginning was given up keeps no incident open', async () => {
+  const bench = new Bench();
+  bench.add('g', { alerts: [alertFor('a'), alertFor('b')], fresh: ['a'], openAlerts: 2 });
+  bench.add('g', { alerts: [alertFor('b', { state: 'resolved' })], openAlerts: 1 });
+  await bench.answer(1, REFUSED);
+  expect(bench.senders.underWay[0]?.notification).toMatchObject({ id: 2, openAlerts: 0 });
 });
 
 test('after new rules, what waits for a receiver that is gone is given up; what is under way may arrive', async () => {

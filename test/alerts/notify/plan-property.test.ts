@@ -1,6 +1,8 @@
 /** The planner beside a plain model that knows one group and one target, over random schedules. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { TELL_ANEW_AFTER_MS } from '../../../src/alerts/notify/notify-limits.ts';
+import type { PlannedNotification } from '../../../src/alerts/notify/plan.ts';
 import type { Alert } from '../../../src/model/alert.ts';
 import { parseMatcher } from '../../../src/model/label-matchers.ts';
 import { Notifier } from '../../support/notifier.ts';
@@ -25,6 +27,8 @@ const weights = {
   uninhibit: 3,
   mute: 1,
   unmute: 3,
+  relabel: 1,
+  refuse: 2,
 };
 const actions = fc.record({
   type: fc.oneof(...Object.entries(weights).map(([type, weight]) => ({ arbitrary: fc.constant(type), weight }))),
@@ -40,23 +44,36 @@ const schedules = fc.array(fc.record({ action: actions, thenMs: fc.constantFrom(
 class PlainModel {
   readonly told = new Set<string>();
   readonly silencedSince = new Set<string>();
+  /** Of what was refused: until when it waits. */
+  readonly waits = new Map<string, number>();
+  last: { readonly first: readonly string[]; readonly firing: string[]; readonly over: string[] } | undefined;
   newsSinceMs: number | undefined;
   sentMs = Number.NEGATIVE_INFINITY;
   repeatedMs = Number.NEGATIVE_INFINITY;
 
   /** @returns what is told now, undefined: nothing */
   at(nowMs: number, world: World): { readonly firing: string[]; readonly over: string[] } | undefined {
+    for (const [id, untilMs] of this.waits) if (untilMs <= nowMs) this.waits.delete(id);
+    for (const id of world.relabelled) {
+      if (!this.told.delete(id)) continue;
+      this.silencedSince.delete(id);
+      this.told.add(`${id}/${nowMs}`);
+    }
     const firing = IDS.filter((id) => world.alerts.get(id)?.state === 'firing');
     for (const id of firing) if (this.told.has(id) && world.silenced.has(id)) this.silencedSince.add(id);
     const open = firing.filter((id) => !world.silenced.has(id) && !world.inhibited.has(id));
-    const fresh = open.filter((id) => !this.told.has(id) || this.silencedSince.has(id));
-    const over = [...this.told].filter((id) => !firing.includes(id) && world.alerts.get(id)?.isFlapping !== true);
+    const known = open.filter((id) => !this.waits.has(id));
+    const fresh = known.filter((id) => !this.told.has(id) || this.silencedSince.has(id));
+    const over = [...this.told].filter(
+      (id) => !firing.includes(id) && !this.waits.has(id) && world.alerts.get(id)?.isFlapping !== true,
+    );
     const isNews = fresh.length + over.length > 0;
     this.newsSinceMs = isNews ? (this.newsSinceMs ?? nowMs) : undefined;
     if (world.isMuted) return undefined;
     if (this.newsSinceMs !== undefined) {
       const since = Math.min(this.newsSinceMs, ...fresh.map((id) => world.alerts.get(id)?.firingSinceUnixMs ?? nowMs));
       if (nowMs >= since + WAIT && nowMs >= this.sentMs + INTERVAL) {
+        this.last = { first: fresh.filter((id) => !this.told.has(id)), firing: known.sort(), over: over.sort() };
         for (const id of fresh) {
           this.told.add(id);
           this.silencedSince.delete(id);
@@ -68,13 +85,30 @@ class PlainModel {
         this.newsSinceMs = undefined;
         this.sentMs = nowMs;
         this.repeatedMs = nowMs;
-        return { firing: open.sort(), over: over.sort() };
+        return this.last;
       }
     }
-    const again = open.filter((id) => this.told.has(id));
+    const again = known.filter((id) => this.told.has(id));
     if (again.length === 0 || nowMs < this.repeatedMs + REPEAT) return undefined;
     this.repeatedMs = nowMs;
-    return { firing: again.sort(), over: [] };
+    this.last = { first: [], firing: again.sort(), over: [] };
+    return this.last;
+  }
+
+  refuse(nowMs: number): void {
+    const { first = [], firing = [], over = [] } = this.last ?? {};
+    this.last = undefined;
+    for (const id of firing) {
+      if (first.includes(id)) this.told.delete(id);
+      else if (this.told.has(id)) this.silencedSince.add(id);
+      else continue;
+      this.waits.set(id, nowMs + TELL_ANEW_AFTER_MS);
+    }
+    for (const id of over) {
+      if (this.told.has(id)) continue;
+      this.told.add(id);
+      this.waits.set(id, nowMs + TELL_ANEW_AFTER_MS);
+    }
   }
 }
 
@@ -82,6 +116,8 @@ class World {
   readonly alerts = new Map<string, Alert>();
   readonly silenced = new Set<string>();
   readonly inhibited = new Set<string>();
+  /** Since the last plan: its rule was changed, and it fires on with other labels. */
+  readonly relabelled = new Set<string>();
   isMuted = false;
 }
 
@@ -90,7 +126,24 @@ function act(world: World, { type, id }: { readonly type: string; readonly id: s
   switch (type) {
     case 'fire':
       if (alert?.state === 'firing') return;
-      world.alerts.set(id, alertFor(id, { firingSinceUnixMs: nowMs, isFlapping: alert?.isFlapping ?? false }));
+      world.alerts.set(
+        id,
+        alertFor(id, {
+          firingSinceUnixMs: nowMs,
+          isFlapping: alert?.isFlapping ?? false,
+          ...(alert === undefined ? {} : { labels: alert.labels }),
+        }),
+      );
+      return;
+    case 'relabel':
+      if (alert?.state !== 'firing') return;
+      world.alerts.set(id, {
+        ...alert,
+        labels: { ...alert.labels, since: String(nowMs) },
+        firingSinceUnixMs: nowMs,
+        isFlapping: false,
+      });
+      world.relabelled.add(id);
       return;
     case 'resolve':
       if (alert?.state !== 'firing') return;
@@ -117,6 +170,9 @@ function act(world: World, { type, id }: { readonly type: string; readonly id: s
       return;
     case 'unmute':
       world.isMuted = false;
+      return;
+    // Nothing was told that could be refused.
+    case 'refuse':
       return;
     default:
       throw new Error(type);
@@ -145,6 +201,12 @@ const MUTED = rulesInTest({
 /** The same world in the planner's terms: silences and inhibiting alerts instead of sets. */
 function show(world: World, notifier: Notifier): void {
   notifier.rules = world.isMuted ? MUTED : OPEN;
+  for (const id of world.relabelled) {
+    const before = notifier.alerts.get(id);
+    if (before === undefined) continue;
+    const resolvedUnixMs = world.alerts.get(id)?.firingSinceUnixMs ?? 0;
+    notifier.ended.set(id, { ...before, state: 'resolved', resolvedUnixMs, closedBecause: 'rule_changed' });
+  }
   notifier.alerts.clear();
   notifier.set(...world.alerts.values());
   for (const id of world.inhibited) {
@@ -167,13 +229,15 @@ function show(world: World, notifier: Notifier): void {
   }
 }
 
-function planned(notifier: Notifier, nowMs: number): { firing: string[]; over: string[] } | undefined {
-  const { notifications } = notifier.planAt(nowMs);
-  if (notifications.length === 0) return undefined;
-  expect(notifications.length).toBe(1);
-  const ids = (state: string) =>
-    notifications.flatMap(({ alerts }) => alerts.filter((alert) => alert.state === state).map(({ id }) => id)).sort();
-  return { firing: ids('firing'), over: ids('resolved') };
+interface Told {
+  readonly first: string[];
+  readonly firing: string[];
+  readonly over: string[];
+}
+
+function inWords({ notification, fresh }: PlannedNotification): Told {
+  const ids = (state: string) => notification.alerts.flatMap((alert) => (alert.state === state ? alert.id : [])).sort();
+  return { first: fresh.toSorted(), firing: ids('firing'), over: ids('resolved') };
 }
 
 test('the planner tells what a plain model tells, at the same times, with a restart between any two plans', () => {
@@ -183,12 +247,23 @@ test('the planner tells what a plain model tells, at the same times, with a rest
       const model = new PlainModel();
       const notifier = new Notifier(OPEN, { restarts });
       let nowMs = 1_000_000 * S;
+      // The queue would keep the group for longer.
+      let last: PlannedNotification | undefined;
       const both = () => {
         show(world, notifier);
-        expect(planned(notifier, nowMs)).toEqual(model.at(nowMs, world));
+        const { planned } = notifier.planAt(nowMs);
+        const told = model.at(nowMs, world);
+        expect(planned.map(inWords)).toEqual(told === undefined ? [] : [told]);
+        if (told !== undefined) expect(planned[0]?.notification.openAlerts).toBe(model.told.size);
+        world.relabelled.clear();
+        last = planned[0] ?? last;
       };
       for (const { action, thenMs } of schedule) {
-        act(world, action, nowMs);
+        if (action.type === 'refuse' && last !== undefined && nowMs < last.notification.createdUnixMs + INTERVAL) {
+          notifier.giveUp(last, nowMs);
+          model.refuse(nowMs);
+          last = undefined;
+        } else act(world, action, nowMs);
         both();
         // Each second on the way: nothing is told too early, and nothing too late.
         for (const endMs = nowMs + thenMs; nowMs < endMs; nowMs += S) both();
@@ -199,7 +274,7 @@ test('the planner tells what a plain model tells, at the same times, with a rest
         act(world, { type: 'calm', id }, nowMs);
         act(world, { type: 'resolve', id }, nowMs);
       }
-      for (const endMs = nowMs + 30 * S; nowMs < endMs; nowMs += S) both();
+      for (const endMs = nowMs + TELL_ANEW_AFTER_MS + 30 * S; nowMs < endMs; nowMs += S) both();
       expect(model.told.size).toBe(0);
       expect(notifier.told.size).toBe(0);
     }),
@@ -216,6 +291,7 @@ test('whenever a plan says that nothing is due before a time, nothing is', () =>
       for (const { action, thenMs } of schedule) {
         act(world, action, nowMs);
         show(world, notifier);
+        world.relabelled.clear();
         const { dueUnixMs = Number.POSITIVE_INFINITY } = notifier.planAt(nowMs);
         nowMs += thenMs;
         const before = Math.min(nowMs, dueUnixMs - 1);

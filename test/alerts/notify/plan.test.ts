@@ -1,10 +1,8 @@
 import { expect, test } from 'vitest';
 import { MAX_GROUPS, TELL_ANEW_AFTER_MS } from '../../../src/alerts/notify/notify-limits.ts';
-import { withoutGivenUp } from '../../../src/alerts/notify/plan.ts';
-import { groupId } from '../../../src/alerts/notify/told.ts';
 import { parseMatcher } from '../../../src/model/label-matchers.ts';
 import type { Silence } from '../../../src/model/silence.ts';
-import { Notifier } from '../../support/notifier.ts';
+import { inShort, Notifier } from '../../support/notifier.ts';
 import { alertFor, inhibitionOf, routeOf, rulesInTest, targetOf } from '../../support/notify-rules.ts';
 
 const S = 1000;
@@ -219,7 +217,8 @@ test('after new rules, an alert that was told is not told again to the same rece
   notifier.at(0);
   const receivers = { hook: [targetOf('email'), targetOf('webhook')], other: [targetOf('webhook')] };
   notifier.rules = rulesInTest({ receivers, route: routeOf({ groupBy: ['worker'] }) });
-  expect(notifier.at(20 * S)).toEqual(['hook/0 {worker="a"}: +a']);
+  // In the group that told it before: what was opened there is closed there.
+  expect(notifier.at(20 * S)).toEqual(['hook/0 {alertname="Hot"}: +a']);
   expect(notifier.at(HOUR)).toEqual([]);
   notifier.rules = rulesInTest({ receivers, route: routeOf({ receiver: 'other' }) });
   expect(notifier.at(HOUR)).toEqual(['other/0 {alertname="Hot"}: +a']);
@@ -227,8 +226,8 @@ test('after new rules, an alert that was told is not told again to the same rece
   notifier.resolve('a', 11 * HOUR);
   // Those who were told of it are told of its end.
   expect(notifier.at(11 * HOUR).sort()).toEqual([
-    'hook/0 {worker="a"}: -a',
-    'hook/1 {worker="a"}: -a',
+    'hook/0 {alertname="Hot"}: -a',
+    'hook/1 {alertname="Hot"}: -a',
     'other/0 {alertname="Hot"}: -a',
   ]);
 });
@@ -247,12 +246,100 @@ test('after a notification was given up, what still fires is told anew after a w
   notifier.set(alertFor('a'), alertFor('b'));
   const [given] = notifier.planAt(0).planned;
   if (given === undefined) throw new Error('nothing was told');
-  const changed = withoutGivenUp(notifier.told, given.notification, given.targetKey, given.fresh, S);
-  if (changed === undefined) throw new Error('there is no such group');
-  notifier.told = new Map([[groupId(changed), changed]]);
+  notifier.giveUp(given, S);
+  // Others of the group do not wait for those that were refused.
+  notifier.set(alertFor('c', { firingSinceUnixMs: 10 * S }));
+  expect(notifier.at(10 * S)).toEqual(['hook/0 {alertname="Hot"}: +c']);
   notifier.resolve('b', 20 * S);
   expect(notifier.planAt(20 * S)).toMatchObject({ notifications: [], dueUnixMs: S + TELL_ANEW_AFTER_MS });
-  expect(notifier.at(S + TELL_ANEW_AFTER_MS)).toEqual(['hook/0 {alertname="Hot"}: +a']);
+  expect(notifier.at(S + TELL_ANEW_AFTER_MS)).toEqual(['hook/0 {alertname="Hot"}: +a +c']);
+});
+
+test('an end that was given up is told anew after a while; the next firing is told then, too', () => {
+  const notifier = new Notifier(rulesInTest(), { restarts: true });
+  notifier.set(alertFor('a'));
+  notifier.at(0);
+  notifier.resolve('a', HOUR);
+  notifier.isWaiting = true;
+  const [end] = notifier.planAt(HOUR).planned;
+  if (end === undefined) throw new Error('its end was not told');
+  // It waits for a long time before it is given up: the group is not forgotten meanwhile.
+  expect(notifier.at(2 * HOUR)).toEqual([]);
+  notifier.isWaiting = false;
+  notifier.giveUp(end, 2 * HOUR);
+  expect(notifier.planAt(2 * HOUR).dueUnixMs).toBe(2 * HOUR + TELL_ANEW_AFTER_MS);
+  expect(notifier.at(2 * HOUR + TELL_ANEW_AFTER_MS)).toEqual(['hook/0 {alertname="Hot"}: -a']);
+  notifier.set(alertFor('a', { firingSinceUnixMs: 3 * HOUR }));
+  expect(notifier.at(3 * HOUR)).toEqual(['hook/0 {alertname="Hot"}: +a']);
+});
+
+test('an alert that was told, and whose telling again was given up, is still told as over', () => {
+  const notifier = new Notifier(rulesInTest());
+  notifier.set(alertFor('a'));
+  notifier.at(0);
+  notifier.silences.set('s1', silenceOf('worker="a"', S, 100 * S));
+  notifier.at(S);
+  const [again] = notifier.planAt(100 * S).planned;
+  expect(again?.fresh).toEqual([]);
+  if (again === undefined) throw new Error('it was not told again');
+  notifier.giveUp(again, 100 * S);
+  expect(notifier.at(200 * S)).toEqual([]);
+  expect(notifier.at(100 * S + TELL_ANEW_AFTER_MS)).toEqual(['hook/0 {alertname="Hot"}: +a']);
+  notifier.resolve('a', HOUR);
+  expect(notifier.at(HOUR)).toEqual(['hook/0 {alertname="Hot"}: -a']);
+});
+
+test('a notification says how many alerts of its group have not ended, listed or not', () => {
+  const inhibitions = [inhibitionOf(['alertname="Down"'], ['alertname!="Down"'], ['worker'])];
+  const notifier = new Notifier(rulesInTest({ inhibitions }));
+  const open = (at: number) => notifier.planAt(at).notifications.map((one) => [inShort(one), one.openAlerts]);
+  notifier.set(alertFor('a'), alertFor('b'), alertFor('c'));
+  expect(open(0)).toEqual([['hook/0 {alertname="Hot"}: +a +b +c', 3]]);
+  notifier.set(alertFor('d', { labels: { alertname: 'Down', worker: 'a' } }));
+  notifier.set(alertFor('c', { isFlapping: true }));
+  notifier.resolve('c', 20 * S);
+  notifier.resolve('b', 20 * S);
+  expect(open(20 * S)).toContainEqual(['hook/0 {alertname="Hot"}: -b', 2]);
+  notifier.resolve('c', 40 * S, { isFlapping: false });
+  notifier.resolve('a', 40 * S);
+  expect(open(40 * S)).toEqual([['hook/0 {alertname="Hot"}: -a -c', 0]]);
+});
+
+test('an alert whose rule was changed ends, also if the new one holds already', () => {
+  const notifier = new Notifier(rulesInTest(), { restarts: true });
+  const changed = { closedBecause: 'rule_changed', state: 'resolved' } as const;
+  notifier.set(alertFor('a'), alertFor('b'), alertFor('c'));
+  notifier.at(0);
+  for (const id of ['a', 'b', 'c']) notifier.ended.set(id, alertFor(id, { ...changed, resolvedUnixMs: 20 * S }));
+  const labels = { alertname: 'Hot', severity: 'critical', worker: 'c' };
+  notifier.set(
+    alertFor('a', { state: 'pending' }),
+    alertFor('b', { firingSinceUnixMs: 20 * S }),
+    alertFor('c', { firingSinceUnixMs: 20 * S, severity: 'critical', labels }),
+  );
+  const [told] = notifier.planAt(20 * S).notifications;
+  // `b` goes on; `c` is another alert for receivers, since its labels are others.
+  expect(told?.alerts.map(({ rule, subject, state, severity }) => [rule, subject.name, state, severity])).toEqual([
+    ['Hot', 'c', 'firing', 'critical'],
+    ['Hot', 'b', 'firing', 'page'],
+    ['Hot', 'a', 'resolved', 'page'],
+    ['Hot', 'c', 'resolved', 'page'],
+  ]);
+  expect(told).toMatchObject({ openAlerts: 2, alerts: { 2: changed, 3: changed } });
+  expect(notifier.at(40 * S)).toEqual([]);
+  for (const id of ['b', 'c']) notifier.resolve(id, 60 * S);
+  notifier.alerts.delete('a');
+  expect(notifier.at(60 * S)).toEqual(['hook/0 {alertname="Hot"}: -b -c']);
+  notifier.at(80 * S);
+  expect(notifier.told.size).toBe(0);
+});
+
+test('an alert that flaps ends when its rule is removed', () => {
+  const notifier = new Notifier(rulesInTest());
+  notifier.set(alertFor('a', { isFlapping: true }));
+  notifier.at(0);
+  notifier.resolve('a', 20 * S, { isFlapping: true, closedBecause: 'rule_changed' });
+  expect(notifier.at(20 * S)).toEqual(['hook/0 {alertname="Hot"}: -a']);
 });
 
 test('a wall clock that is set back delays nothing', () => {

@@ -260,6 +260,10 @@ test('titles tell several alerts, a trial, and what fires first', () => {
   expect(of([group]).title).toBe('FIRING: GroupSilent: group render');
   expect(of([resolvedAlert(), someAlert()]).title).toBe('FIRING: Hot: 1 firing, 1 resolved');
   expect(of([resolvedAlert(), someAlert()]).alerts.map(({ isResolved }) => isResolved)).toEqual([false, true]);
+  expect(of([resolvedAlert()], { openAlerts: 2 })).toMatchObject({
+    title: 'FIRING: Hot: 1 resolved, 2 still firing',
+    hasFiring: true,
+  });
   expect(of([someAlert(), group], { truncatedAlerts: 9 }).title).toBe('FIRING: 2 rules: 2 firing, 9 more');
   expect(of([someAlert()], { isTrial: true }).title).toBe('TRIAL, not a real alert: FIRING: Hot: gpu-7');
   expect(of(Array.from({ length: 12 }, () => someAlert()))).toMatchObject({ omitted: 2, link: `${EXTERNAL_URL}/` });

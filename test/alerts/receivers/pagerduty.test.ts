@@ -68,9 +68,19 @@ test('the incident of a group ends when none of its alerts fires', async () => {
   expect(over).toEqual({ routing_key: KEY, dedup_key: trigger.dedup_key, event_action: 'resolve' });
 });
 
+test('an alert that was told and is not listed, because it is silenced or flaps, keeps the incident open', async () => {
+  await using sink = await HttpSink.start();
+  const notification = someNotification([resolvedAlert()], { openAlerts: 1 });
+  const settings = { url: sink.url, routing_key: KEY };
+  expect(await sendOnce('pagerduty', settings, { notification })).toEqual({ outcome: 'sent' });
+  expect(sink.got).toEqual([]);
+});
+
 test('groups, receivers and trials have incidents of their own', () => {
-  const keys = [{}, { groupKey: 'g' }, { receiver: 'r' }, { target: 1 }, { isTrial: true }].map((change) =>
-    incidentKey(someNotification([], change)),
+  // A target that moves in the list of its receiver keeps its incidents.
+  expect(incidentKey(someNotification([], { target: 3 }))).toBe(incidentKey(someNotification([])));
+  const keys = [{}, { groupKey: 'g' }, { receiver: 'r' }, { targetKey: 'pagerduty#1' }, { isTrial: true }].map(
+    (change) => incidentKey(someNotification([], change)),
   );
   expect(new Set(keys).size).toBe(5);
 });

@@ -182,16 +182,16 @@ function attemptOf(info: unknown, secrets: readonly string[]): Attempt {
 /** Everything of a mail but its recipients. Ids are made of digests: nothing foreign is in them. */
 export function mailOf(notification: Notification, from: string, externalUrl: string) {
   const message = messageOf(notification, externalUrl);
-  const { groupKey, dedupKey, receiver, target, isTrial, createdUnixMs } = notification;
+  const { groupKey, dedupKey, receiver, targetKey, isTrial, createdUnixMs } = notification;
   const domain = from.slice(from.lastIndexOf('@') + 1);
-  const thread = messageId(['group', receiver, target, groupKey, isTrial], domain);
+  const thread = messageId(['group', receiver, targetKey, groupKey, isTrial], domain);
   return {
     from,
     subject: message.title,
     text: mailText(message),
     html: mailHtml(message, colourOf(notification.alerts)),
     date: new Date(createdUnixMs),
-    messageId: messageId(['mail', receiver, target, dedupKey], domain),
+    messageId: messageId(['mail', receiver, targetKey, dedupKey], domain),
     // No mail has this id: programs show all that refer to it as one conversation.
     inReplyTo: thread,
     references: thread,

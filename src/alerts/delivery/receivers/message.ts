@@ -38,17 +38,20 @@ const CLOSED_TEXT: Readonly<Record<ClosedBecause, string>> = {
 /** Values that are shown with an alert. */
 const MAX_VALUES = 5;
 
-export function messageOf({ alerts, truncatedAlerts, isTrial }: Notification, externalUrl: string): Message {
+export function messageOf(
+  { alerts, openAlerts, truncatedAlerts, isTrial }: Notification,
+  externalUrl: string,
+): Message {
   // Those that fire first: they are what it is about.
   const sorted = [...alerts.filter((alert) => !isResolved(alert)), ...alerts.filter(isResolved)];
   const shown = sorted.slice(0, MAX_LISTED_ALERTS);
   const [only] = alerts.length === 1 && truncatedAlerts === 0 ? alerts : [];
   return {
     title: oneLine(
-      `${isTrial ? 'TRIAL, not a real alert: ' : ''}${titleOf(alerts, truncatedAlerts)}`,
+      `${isTrial ? 'TRIAL, not a real alert: ' : ''}${titleOf(alerts, truncatedAlerts, openAlerts)}`,
       MAX_TITLE_LENGTH,
     ),
-    hasFiring: alerts.some((alert) => !isResolved(alert)),
+    hasFiring: openAlerts > 0 || alerts.some((alert) => !isResolved(alert)),
     alerts: shown.map(messageAlertOf),
     omitted: alerts.length - shown.length + truncatedAlerts,
     link: safeUrl(only === undefined ? externalUrl : only.link),
@@ -82,18 +85,21 @@ export function subjectText({ kind, name }: AlertSubject): string {
   return name === '' ? 'workers without a group' : `group ${name}`;
 }
 
-function titleOf(alerts: readonly Alert[], truncated: number): string {
+function titleOf(alerts: readonly Alert[], truncated: number, open: number): string {
   const resolved = alerts.filter(isResolved).length;
   const firing = alerts.length - resolved;
-  const state = firing > 0 ? 'FIRING' : 'RESOLVED';
+  // Not listed, because they are silenced or inhibited by now, or flap.
+  const unlisted = firing === 0 ? open : 0;
+  const state = firing + unlisted > 0 ? 'FIRING' : 'RESOLVED';
   const rules = [...new Set(alerts.map(({ rule }) => rule))];
   const name = rules.length === 1 ? rules[0] : `${rules.length} rules`;
   const [first] = alerts;
-  if (alerts.length === 1 && truncated === 0 && first !== undefined)
+  if (alerts.length === 1 && truncated + unlisted === 0 && first !== undefined)
     return `${state}: ${name}: ${subjectText(first.subject)}`;
   const counts = [
     ...(firing > 0 ? [`${firing} firing`] : []),
     ...(resolved > 0 ? [`${resolved} resolved`] : []),
+    ...(unlisted > 0 ? [`${unlisted} still firing`] : []),
     ...(truncated > 0 ? [`${truncated} more`] : []),
   ];
   return `${state}: ${name}: ${counts.join(', ')}`;

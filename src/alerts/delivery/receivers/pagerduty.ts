@@ -2,7 +2,7 @@
  * PagerDuty Events API v2: https://developer.pagerduty.com/docs/send-alert-event
  *
  * One incident per group of alerts, as with Alertmanager: a storm is one page. It is triggered while one of them fires, and
- * resolved when none does.
+ * resolved when none does that was told: an alert that is silenced or inhibited by now, or flaps, keeps it open.
  */
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -32,8 +32,10 @@ export class PagerdutySender implements Sender {
     this.#context = context;
   }
 
-  send(notification: Notification, signal: AbortSignal): Promise<SendOutcome> {
+  async send(notification: Notification, signal: AbortSignal): Promise<SendOutcome> {
     const { externalUrl } = this.#context;
+    // The incident goes on: there is nothing to say that PagerDuty could show.
+    if (notification.alerts.every(isResolved) && notification.openAlerts > 0) return { outcome: 'sent' };
     const body = fittingBody(notification, MAX_PAGERDUTY_BYTES, (part) =>
       pagerdutyEvent(part, this.#settings, externalUrl, incidentKey(notification)),
     );
@@ -46,8 +48,8 @@ export class PagerdutySender implements Sender {
 }
 
 /** The same for all notifications of a group; at most 255 characters are taken. */
-export function incidentKey({ receiver, target, groupKey, isTrial }: Notification): string {
-  const parts = JSON.stringify([receiver, target, groupKey, isTrial]);
+export function incidentKey({ receiver, targetKey, groupKey, isTrial }: Notification): string {
+  const parts = JSON.stringify([receiver, targetKey, groupKey, isTrial]);
   return `pulselane-${createHash('sha256').update(parts).digest('hex').slice(0, 40)}`;
 }
 

@@ -34,13 +34,13 @@ export interface WebhookPayload {
 const NO_END = '0001-01-01T00:00:00Z';
 
 export function webhookPayload(notification: Notification, externalUrl: string): WebhookPayload {
-  const { alerts, groupKey, groupLabels, receiver, truncatedAlerts } = notification;
+  const { alerts, groupKey, groupLabels, receiver, openAlerts, truncatedAlerts } = notification;
   const all = alerts.map(webhookAlert);
   return {
     version: '4',
     groupKey,
     truncatedAlerts,
-    status: alerts.some((alert) => !isResolved(alert)) ? 'firing' : 'resolved',
+    status: openAlerts > 0 || alerts.some((alert) => !isResolved(alert)) ? 'firing' : 'resolved',
     receiver,
     groupLabels,
     commonLabels: commonOf(all.map(({ labels }) => labels)),
