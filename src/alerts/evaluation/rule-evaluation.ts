@@ -12,6 +12,7 @@ import type { CheckedExpression } from '../expression/checked.ts';
 import { type Condition, compileCondition, FAILED, FALSE, NO_DATA, TRUE, UNDECIDED } from '../expression/compile.ts';
 import { type Part, partsOf } from '../expression/facts.ts';
 import { errorText, type LibraryEvaluation, libraryEvaluation, NoData, shownValue } from '../expression/library.ts';
+import { mayLoop } from '../expression/may-loop.ts';
 import { renderTemplate } from '../expression/template.ts';
 import type { Rule } from '../rules/rule.ts';
 import type { Evaluated, Verdict } from './evaluated.ts';
@@ -342,9 +343,4 @@ class CompiledCondition {
       return error instanceof NoData ? NO_DATA : FAILED;
     }
   }
-}
-
-/** Macros walk through lists, one within another; a pattern is tried at each place of a text. */
-function mayLoop({ text }: CheckedExpression): boolean {
-  return /\.\s*(?:exists|all|exists_one|filter|map|matches)\s*\(/.test(text);
 }

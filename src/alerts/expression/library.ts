@@ -3,6 +3,7 @@ import { type ASTNode, Environment, EvaluationError } from '@marcbachmann/cel-js
 import type { AlertValue } from '../../model/alert.ts';
 import type { CheckedExpression } from './checked.ts';
 import { childrenOf, type FactRef } from './facts.ts';
+import { listOf } from './types.ts';
 
 /** One subject's values as CEL has them: whole numbers are bigint, others number; undefined: the subject lacks it. */
 export interface SubjectValues {
@@ -100,7 +101,8 @@ export function libraryEvaluation(expression: CheckedExpression): LibraryEvaluat
 
 /** The text, with names in place of calls whose arguments are constants, and what CEL's own check would refuse. */
 function withParts(expression: CheckedExpression, define: (name: string, ref: FactRef, text: string) => void): string {
-  const changes: { start: number; end: number; by: string }[] = [];
+  const changes: Change[] = [];
+  const { types } = expression;
   const walk = (node: ASTNode) => {
     const { start, end } = node.range;
     const call = expression.calls.get(node);
@@ -117,14 +119,46 @@ function withParts(expression: CheckedExpression, define: (name: string, ref: Fa
     if (node.op === 'value' && (typeof node.args === 'number' || typeof node.args === 'bigint')) {
       changes.push({ start, end, by: `dyn(${node.input.slice(start, end)})` });
     }
-    for (const child of childrenOf(node)) walk(child);
+    for (const child of childrenOf(node)) {
+      // Of two branches or elements, one whole and one not, the whole one counts as one that is not: as the rule's check says.
+      if (widens(node, child, types)) {
+        changes.push({ start: child.range.start, end: child.range.start, by: 'double(' });
+        changes.push({ start: child.range.end, end: child.range.end, by: ')' });
+      }
+      walk(child);
+    }
   };
   walk(expression.ast);
-  let text = expression.ast.input;
-  for (const { start, end, by } of changes.sort((a, b) => b.start - a.start)) {
-    text = text.slice(0, start) + by + text.slice(end);
+  return changed(expression.ast.input, changes);
+}
+
+interface Change {
+  readonly start: number;
+  readonly end: number;
+  readonly by: string;
+}
+
+/** The text with all changes; those at one place in their order, except that what ends there comes before what begins there. */
+function changed(text: string, changes: readonly Change[]): string {
+  let result = '';
+  let at = 0;
+  for (const { start, end, by } of [...changes].sort(byPlace)) {
+    result += text.slice(at, start) + by;
+    at = end;
   }
-  return text;
+  return result + text.slice(at);
+}
+
+function byPlace(a: Change, b: Change): number {
+  return a.start - b.start || Number(a.by !== ')') - Number(b.by !== ')') || a.end - b.end;
+}
+
+/** Whether the node has numbers that are not whole for its whole child. */
+function widens(node: ASTNode, child: ASTNode, types: CheckedExpression['types']): boolean {
+  const type = types.get(node);
+  if (types.get(child) !== 'int') return false;
+  if (node.op === '?:') return type === 'double' && child !== node.args[0];
+  return node.op === 'list' && type === listOf('double');
 }
 
 /** @throws NoData */

@@ -75,25 +75,26 @@ export function checkTemplate(
   return { template: parts, problems, warnings };
 }
 
+/** A quoted text of CEL; in a raw one (`r"…"`) a backslash is an ordinary character. One without an end takes the rest. */
+const QUOTED =
+  /\b[rR][bB]?(?:"[^"]*(?:"|$)|'[^']*(?:'|$))|"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|'(?:[^'\\]|\\[\s\S])*(?:'|\\?$)/g;
+
+/** The text, of the same length, with blanks for what is quoted in it. */
+function withoutQuoted(text: string): string {
+  return text.replace(QUOTED, (quoted) => ' '.repeat(quoted.length));
+}
+
 /** The `}}` behind an expression; those in its quoted texts do not count. −1: there is none. */
 function endOfExpression(text: string, from: number): number {
-  let quote: string | undefined;
-  for (let at = from; at < text.length; at++) {
-    const char = text[at];
-    if (quote !== undefined) {
-      if (char === '\\') at++;
-      else if (char === quote) quote = undefined;
-    } else if (char === '"' || char === "'") quote = char;
-    else if (text.startsWith('}}', at)) return at;
-  }
-  return -1;
+  const end = withoutQuoted(text.slice(from)).indexOf('}}');
+  return end < 0 ? -1 : from + end;
 }
 
 /** What people write who know the templates of other systems. */
 function foreignSyntax(text: string, forEach: ForEach): string | undefined {
   const example = forEach === 'worker' ? '{{ worker_id }}' : '{{ name }}';
   if (text === '') return `"{{ }}" names nothing; expected an expression such as ${example}`;
-  if (/^(?:-\s|[$.#/%|])|\|/.test(text.replaceAll('||', ''))) {
+  if (/^(?:-\s|[$.#/%|])|\|/.test(withoutQuoted(text).replaceAll('||', ''))) {
     return `"{{ ${text} }}" is of another template language; expected an expression in CEL such as ${example}`;
   }
   return undefined;

@@ -6,6 +6,7 @@ import type { CheckedExpression } from '../../../src/alerts/expression/checked.t
 import { compileCondition, FAILED, FALSE, NO_DATA, TRUE, UNDECIDED } from '../../../src/alerts/expression/compile.ts';
 import { type FactRef, keyOf } from '../../../src/alerts/expression/facts.ts';
 import { libraryEvaluation, NoData, type SubjectValues } from '../../../src/alerts/expression/library.ts';
+import { mayLoop } from '../../../src/alerts/expression/may-loop.ts';
 import { repetitions } from '../../support/repetitions.ts';
 
 /** A worker, as far as these expressions read it. Undefined: it lacks the value. */
@@ -254,6 +255,10 @@ describe('CEL’s own evaluator', () => {
     ['has(gpus)', undefined, false],
     ['metrics.frames + 1 == 3 && 1 + 1.5 == 2.5', [], true],
     ['(true ? 1 : 2.5) == 1.0', [], true],
+    ['(true ? 3 : 2.5) / 2 == 1.5', [], true],
+    ['(true ? (false ? 1 : 3) : 2.5) / 2 == 1.5 && (true ? 3 : 2) / 2 == 1', [], true],
+    ['[1, 2.5].exists(x, x / 2 == 0.5) && [1, 2].exists(x, x / 2 == 0)', [], true],
+    ['[1, has(gpus) ? 3 : -1, 0.5][1] / 2 == 1.5', [], true],
     ['cpu_usage in [1, 5]', [], true],
     ['string(cpu_usage).size() == 1', [], true],
     ['"frames" in metrics && !("zone" in labels)', [], true],
@@ -268,6 +273,15 @@ describe('CEL’s own evaluator', () => {
     ['labels.zone.startsWith("a")', undefined],
   ])('lacks values for %s of %j', (text, gpus) => {
     expect(() => libraryEvaluation(checked(text))(subject(gpus))).toThrow(NoData);
+  });
+
+  test.each([
+    ['gpus.exists(g, g.index > 1)', true],
+    ['gpus. // each of them\n exists(g, g.index > 1)', true],
+    ['size(gpus) > 1 && !( group\n.matches("a+") )', true],
+    ['group.startsWith(".exists(") && cpu_usage > 1', false],
+  ])('may loop, wherever the text breaks: %j', (text, expected) => {
+    expect(mayLoop(checked(text))).toBe(expected);
   });
 
   test('fails by mistakes of the rule', () => {

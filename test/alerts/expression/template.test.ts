@@ -47,6 +47,16 @@ describe('a template', () => {
   });
 
   it.each([
+    `{{ worker_id.matches("a|b") ? "x" : "y" }}`,
+    `{{ worker_id == '|' ? "}}" : "{{" }}`,
+    `{{ r"\\}}" + "\\"}}" }}`,
+  ])('takes whatever stands in quoted texts: %s', (text) => {
+    const { template, problems } = checkTemplate(text, 'worker');
+    expect(problems).toEqual([]);
+    expect(template).toHaveLength(1);
+  });
+
+  it.each([
     ['{{', 0, '"{{" has no end'],
     ['a {{ }} b', 2, '"{{ }}" names nothing; expected an expression such as {{ worker_id }}'],
     ['a {{ wrker_id }}', 5, 'unknown name wrker_id; did you mean worker_id?'],
