@@ -27,6 +27,9 @@ const MAX_ALIASES = 1_000;
 /** Deepest nesting; routes are the only part of a rule file that nests. */
 const MAX_NESTING = 64;
 
+/** One mistake may be followed by many: each level that is not closed counts. */
+const MAX_YAML_PROBLEMS = 20;
+
 export interface ReadDocument {
   /** Undefined if it cannot be read at all. */
   readonly value: unknown;
@@ -56,10 +59,12 @@ export function readDocument(text: string): ReadDocument {
     return failed({ ...place, message: 'a second document begins here ("---"); expected only one' });
   }
   const places = new FilePlaces(document, text, lines);
-  const problems = [...document.errors, ...document.warnings].map((error) => ({
+  const all = [...document.errors, ...document.warnings];
+  const problems: RuleProblem[] = all.slice(0, MAX_YAML_PROBLEMS).map((error) => ({
     ...lines.placeAt(error.pos[0]),
     message: yamlMessage(error.code, error.message),
   }));
+  problems.push(...nameTextKeys(document, lines));
   const isReadable = document.errors.every(({ code }) => code === 'DUPLICATE_KEY');
   if (!isReadable) return { value: undefined, problems, places };
   try {
@@ -113,12 +118,31 @@ function isWithin(value: unknown, levels: number, budget: { left: number }): boo
   return Object.values(value).every((member) => isWithin(member, levels - 1, budget));
 }
 
+/**
+ * Gives fields whose name is no text a name, as it stands for `{{ name }}` without quotes; JavaScript would warn of each. The place of
+ * a name that objects cannot have is a problem.
+ */
+function nameTextKeys(document: Document.Parsed, lines: Lines): readonly RuleProblem[] {
+  const problems: RuleProblem[] = [];
+  visit(document, {
+    Pair(_, pair) {
+      const { key } = pair;
+      if (isMap(key) || isSeq(key)) pair.key = new Scalar('{…}');
+      if (!isScalar(key) || key.value !== '__proto__') return;
+      problems.push({ ...lines.placeAt(key.range?.[0] ?? 0), message: 'the name __proto__ is not allowed' });
+    },
+  });
+  return problems;
+}
+
 function danglingAlias(document: Document.Parsed, lines: Lines): RuleProblem {
   let problem: RuleProblem = { message: 'YAML: an alias stands for nothing' };
   visit(document, {
     Alias(_, alias) {
       if (alias.resolve(document) !== undefined) return undefined;
-      const message = `YAML: the alias *${alias.source} stands for nothing; expected &${alias.source} before it`;
+      // Not its name: it may be a secret that begins with an asterisk.
+      const message =
+        'YAML: an alias (*…) stands for nothing; expected quotation marks around a text that begins with *';
       problem = { ...lines.placeAt(alias.range?.[0] ?? 0), message };
       return visit.BREAK;
     },
@@ -128,6 +152,10 @@ function danglingAlias(document: Document.Parsed, lines: Lines): RuleProblem {
 
 function yamlMessage(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'the field stands here a second time; expected it once';
+  // Not its name: it may be a secret that begins with an exclamation mark.
+  if (code === 'TAG_RESOLVE_FAILED') {
+    return 'YAML: an unknown tag (!…); expected quotation marks around a text that begins with !';
+  }
   const text = lowerFirst(message.replace(/\s+/g, ' '));
   return `YAML: ${text.length > 300 ? `${text.slice(0, 300)}…` : text}`;
 }

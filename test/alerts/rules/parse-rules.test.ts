@@ -258,8 +258,16 @@ rules:
     ['rules: [1]', '1:9 rule 1: found 1;'],
     ['rules: []\nrules: []', '2:1 the field stands here a second time; expected it once'],
     ['rules: [', '1:9 YAML: flow sequence'],
-    ['rules: *x', '1:8 YAML: the alias *x stands for nothing; expected &x before it'],
-    ['rules: !foo []', '1:8 YAML: unresolved tag: !foo'],
+    [
+      'rules: *x',
+      '1:8 YAML: an alias (*…) stands for nothing; expected quotation marks around a text that begins with *',
+    ],
+    [
+      'receivers: [{ name: a, ntfy: { token: !hunter2 } }]',
+      '1:39 YAML: an unknown tag (!…); expected quotation marks around a text that begins with !',
+    ],
+    ['rules: [{ alert: A, when: stuck, labels: { __proto__: x } }]', '1:44 the name __proto__ is not allowed'],
+    ['rules: [{ alert: A, when: stuck, annotations: { summary: {{ worker_id }} } }]', 'found fields; expected a text'],
     [`rules: ${'['.repeat(5000)}`, '1:72 the file is nested too deeply'],
     [`# ${'x'.repeat(1_100_000)}`, '1:1 the file has 1100002 bytes; at most 1048576 are allowed'],
     [
