@@ -2,6 +2,8 @@
 
 /** Between two evaluations at least: what is due earlier waits, so that a clock that stands still does not keep the thread busy. */
 export const LEAST_WAIT_MS = 20;
+/** The event loop gets a turn between the alerts of two rules after so much work, in ms: pings and commands are answered meanwhile. */
+export const TURN_MS = 20;
 /** How much of a pending alert's time is lost at most if the master is killed. A write of one row every 10 s costs nothing. */
 export const STORE_PROGRESS_EVERY_MS = 10_000;
 /** What the thread has for an evaluation under way and what is being delivered, at a stop. The whole master has 8 s. */

@@ -9,8 +9,9 @@
  * What cannot be stored (a full disk) goes on in memory and is stored by the next evaluation that can. Notifications leave only
  * after the transaction that has their reason, so that nothing fires twice after a restart.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Clock, Timer } from '../lib/clock.ts';
-import { LEAST_WAIT_MS, STORE_PROGRESS_EVERY_MS } from './alerts-limits.ts';
+import { LEAST_WAIT_MS, STORE_PROGRESS_EVERY_MS, TURN_MS } from './alerts-limits.ts';
 import type { Evaluation, Notices } from './parts.ts';
 import type { Rule, RuleSet } from './rules/rule.ts';
 import type { AlertStates, StateChanges } from './state/alert-states.ts';
@@ -19,7 +20,7 @@ import type { AlertStore } from './store/alert-store.ts';
 import { readAlerts, writeAlerts } from './store/stored-alerts.ts';
 
 export interface CycleOptions {
-  readonly evaluation: Pick<Evaluation, 'load' | 'evaluate'>;
+  readonly evaluation: Pick<Evaluation, 'load' | 'evaluate' | 'isLeftOut'>;
   readonly notices: Notices;
   readonly states: AlertStates;
   readonly store: AlertStore;
@@ -135,15 +136,21 @@ export class Cycle {
 
   #schedule(): void {
     if (this.#isStopped) return;
-    const { clock, states, notices } = this.#options;
+    const { clock, notices } = this.#options;
     let waitMs = this.#nextMs - clock.monotonicMs();
     const now = this.#now();
-    for (const rule of this.#rules) waitMs = Math.min(waitMs, states.dueInMs(rule, now.attentiveMs) ?? waitMs);
+    for (const rule of this.#rules) waitMs = Math.min(waitMs, this.#dueInMs(rule, now.attentiveMs) ?? waitMs);
     waitMs = Math.min(waitMs, notices.dueInMs(now) ?? waitMs);
     this.#timer?.cancel();
     this.#timer = clock.after(Math.max(LEAST_WAIT_MS, waitMs), () => {
       this.#inTurn(() => this.#evaluate()).catch(() => undefined);
     });
+  }
+
+  /** A rule that is left out has nothing due before the next evaluation of all. */
+  #dueInMs(rule: Rule, attentiveMs: number): number | undefined {
+    const { evaluation, states } = this.#options;
+    return evaluation.isLeftOut?.(rule) === true ? undefined : states.dueInMs(rule, attentiveMs);
   }
 
   async #evaluate(): Promise<void> {
@@ -152,12 +159,16 @@ export class Cycle {
     const isWhole = startMs >= this.#nextMs - LEAST_WAIT_MS;
     if (isWhole) this.#advance(startMs);
     const { attentiveMs } = this.#now();
-    const rules = isWhole ? this.#rules : this.#rules.filter((rule) => states.dueInMs(rule, attentiveMs) === 0);
+    const rules = isWhole ? this.#rules : this.#rules.filter((rule) => this.#dueInMs(rule, attentiveMs) === 0);
     if (rules.length === 0 && !isWhole) return this.#settle(this.#now());
-    const found = rules.length === 0 ? [] : await evaluation.evaluate(rules);
+    const found = rules.length === 0 ? [] : await evaluation.evaluate(rules, (rule) => states.firingOf(rule));
     const now = this.#now();
+    let turnMs = clock.monotonicMs();
     for (const evaluated of found) {
       this.#holding.set(evaluated.rule.name, states.apply(evaluated, now));
+      if (clock.monotonicMs() - turnMs < TURN_MS) continue;
+      await setImmediate();
+      turnMs = clock.monotonicMs();
     }
     if (isWhole) {
       states.forgetOld(now);

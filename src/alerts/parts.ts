@@ -1,4 +1,5 @@
 /** What the alerts thread joins: each part is made by its folder, and used by the cycle alone. */
+import type { AlertSubject } from '../model/alert.ts';
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { AlertReceiverStatus, RuleFigures } from '../model/alerts-status.ts';
 import type { DeadLetter } from '../model/dead-letter.ts';
@@ -16,8 +17,14 @@ import type { Connection } from './store/connection.ts';
 export interface Evaluation {
   /** From now on these rules. What is known of a rule with the same digest may be kept. */
   load(rules: readonly Rule[]): void;
-  /** Evaluates these rules, all or some of those loaded, on the facts of now. Rejects only for a bug. */
-  evaluate(rules: readonly Rule[]): Promise<readonly Evaluated[]>;
+  /** Whether the rule is left out of evaluations at present, because it took too long. Default: none is. */
+  isLeftOut?(rule: Rule): boolean;
+  /**
+   * Evaluates these rules, all or some of those loaded, on the facts of now. Rejects only for a bug. Called with a rule that is left out only
+   * by evaluations of all rules: those count.
+   * @param firingOf subjects whose alert of the rule fires
+   */
+  evaluate(rules: readonly Rule[], firingOf: (rule: Rule) => Iterable<AlertSubject>): Promise<readonly Evaluated[]>;
   /** Changes that the directory has already applied. */
   announced?(items: readonly Announcement[]): void;
   figuresOf(rule: Rule): Pick<RuleFigures, 'lastEvaluatedUnixMs' | 'evaluationMs' | 'errors' | 'lastError'>;

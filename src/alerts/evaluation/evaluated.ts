@@ -22,7 +22,7 @@ export interface Evaluated {
   readonly holding: Iterable<AlertSubject>;
   /** Of `when`. */
   verdictOf(subject: AlertSubject): Verdict;
-  /** Of `clear_when`; only asked if the rule has one. */
+  /** Of `clear_when`; only asked if the rule has one, of subjects whose alert fires and for which `when` fails. */
   clearOf(subject: AlertSubject): Verdict;
   /** What the parts of `when` are now. */
   valuesOf(subject: AlertSubject): AlertValues;

@@ -24,6 +24,11 @@ export const MAX_FILL_TRIES = 60;
  * CEL's own evaluator for each of 10,000 workers takes 10 to 50 ms.
  */
 export const RULE_BUDGET_MS = 250;
+/**
+ * How long expressions of annotations that may loop take for all alerts of a rule after one evaluation, in ms: those of 1,000 alerts. The
+ * thread is held up meanwhile; with 100 such rules for a third of the time after which it counts as stuck, and it gets a turn after each.
+ */
+export const SHOWN_BUDGET_MS = 100;
 /** The event loop gets a turn after so much work of CEL's own evaluator, in ms: pings and commands are answered meanwhile. */
 export const PIECE_MS = 20;
 /** A rule that was cut off is evaluated half as often each time, down to every so many evaluations: every 80 s by default. */

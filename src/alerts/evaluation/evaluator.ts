@@ -5,6 +5,7 @@
  *                                        └─► group-facts ─┘
  */
 import type { Clock } from '../../lib/clock.ts';
+import type { AlertSubject } from '../../model/alert.ts';
 import type { WindowCall } from '../expression/checked.ts';
 import { type FactRef, keyOf, partsOf } from '../expression/facts.ts';
 import { NAMES } from '../expression/names.ts';
@@ -89,8 +90,20 @@ export class Evaluator {
     for (const call of calls) this.#defineWindow(call);
   }
 
-  /** Evaluates these rules, all or some of those loaded. Each result is valid until the next evaluation of its rule. */
-  async evaluate(rules: readonly Rule[]): Promise<readonly Evaluated[]> {
+  /** Whether the rule is left out at present, because it took too long. */
+  isLeftOut({ name }: Rule): boolean {
+    return this.#rules.get(name)?.isLeftOut ?? false;
+  }
+
+  /**
+   * Evaluates these rules, all or some of those loaded. Each result is valid until the next evaluation of its rule. A rule that is left out
+   * counts this call as one that leaves it out.
+   * @param firingOf subjects whose alert of the rule fires: `clear_when` is evaluated for them
+   */
+  async evaluate(
+    rules: readonly Rule[],
+    firingOf: (rule: Rule) => Iterable<AlertSubject> = () => [],
+  ): Promise<readonly Evaluated[]> {
     const { fleet, clock } = this.#options;
     const now: EvaluationTime = { unixMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
     this.#now = now;
@@ -101,8 +114,12 @@ export class Evaluator {
     const evaluated: Evaluated[] = [];
     for (const { name } of rules) {
       const rule = this.#rules.get(name);
-      if (rule === undefined || rule.skips()) continue;
-      await rule.evaluate(now, this.#problemOf(rule.rule));
+      if (rule === undefined) continue;
+      if (rule.isLeftOut) {
+        rule.skip();
+        continue;
+      }
+      await rule.evaluate(now, this.#problemOf(rule.rule), firingOf(rule.rule));
       evaluated.push(rule);
     }
     return evaluated;

@@ -1,9 +1,11 @@
 /**
  * One rule: its condition over all its subjects, what CEL's own evaluator has to say about the rest of them, and what the rule costs.
  *
- * A rule has RULE_BUDGET_MS for each evaluation. The columns take microseconds; CEL's own evaluator works in pieces, between which the
- * event loop gets a turn, and is cut off at the end of the budget, even within one subject. The subjects that are left are errors of that
- * evaluation, and the rule is then evaluated half as often, at least once in MAX_SKIPPED evaluations, until it keeps to its budget.
+ * A rule has RULE_BUDGET_MS for each evaluation, `when` and `clear_when` together. The columns take microseconds; CEL's own evaluator works
+ * in pieces, between which the event loop gets a turn, and is cut off at the end of the budget, even within one subject. The subjects that
+ * are left are errors of that evaluation, and the rule is then evaluated half as often, at least once in MAX_SKIPPED evaluations, until it
+ * keeps to its budget. Annotations are rendered only if somebody asks for them, after the evaluation; those that may loop have
+ * SHOWN_BUDGET_MS for all subjects, and after that no value.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
@@ -16,7 +18,7 @@ import { mayLoop } from '../expression/may-loop.ts';
 import { renderTemplate } from '../expression/template.ts';
 import type { Rule } from '../rules/rule.ts';
 import type { Evaluated, Verdict } from './evaluated.ts';
-import { MAX_ERROR_TEXT, MAX_SKIPPED, PIECE_MS, RULE_BUDGET_MS } from './evaluation-limits.ts';
+import { MAX_ERROR_TEXT, MAX_SKIPPED, PIECE_MS, RULE_BUDGET_MS, SHOWN_BUDGET_MS } from './evaluation-limits.ts';
 import type { FactTable } from './fact-table.ts';
 import type { EvaluationTime, Fleet } from './fleet.ts';
 import { runWithin, TookTooLong } from './guard.ts';
@@ -25,14 +27,21 @@ import { RowValues } from './subject-values.ts';
 export interface RuleBudget {
   readonly budgetMs: number;
   readonly pieceMs: number;
+  readonly shownMs: number;
 }
-const DEFAULT_BUDGET: RuleBudget = { budgetMs: RULE_BUDGET_MS, pieceMs: PIECE_MS };
+const DEFAULT_BUDGET: RuleBudget = { budgetMs: RULE_BUDGET_MS, pieceMs: PIECE_MS, shownMs: SHOWN_BUDGET_MS };
 
 /** Of one evaluation of the rule. */
 interface Failure {
   readonly message: string;
   /** It did not keep to its budget. */
   readonly isSlow: boolean;
+}
+
+/** Subjects for which CEL's own evaluator is asked, and those for which the columns have failed. */
+interface Open {
+  readonly undecided: readonly number[];
+  readonly failed: readonly number[];
 }
 
 export interface RuleEvaluationOptions {
@@ -61,7 +70,13 @@ export class RuleEvaluation implements Evaluated {
   readonly #shown = new Map<CheckedExpression, LibraryEvaluation>();
   /** Of `when`, by row. */
   #verdicts = new Uint8Array(0);
-  #clearVerdicts: Uint8Array | undefined;
+  /** Of `clear_when`, by row: only of subjects with a firing alert for which `when` fails. */
+  #clearVerdicts = new Map<number, number>();
+  /** What is left of the rule's time at this evaluation. */
+  #leftMs = 0;
+  /** What is left of the time for annotations, and whether one has failed, since the last evaluation. */
+  #shownLeftMs = 0;
+  #hasFailed = false;
   /** How many evaluations are left out after each one, and how many of them are still to come. */
   #skips = 0;
   #toSkip = 0;
@@ -79,24 +94,38 @@ export class RuleEvaluation implements Evaluated {
     this.#values = new RowValues(table, rule.forEach, fleet);
   }
 
-  /** Whether it is left out this time, because it took too long. */
-  skips(): boolean {
-    if (this.#toSkip === 0) return false;
-    this.#toSkip--;
-    return true;
+  /** Whether it is left out at present, because it took too long. */
+  get isLeftOut(): boolean {
+    return this.#toSkip > 0;
   }
 
-  /** @param problem why the rule cannot be evaluated; undefined: it can be */
-  async evaluate(now: EvaluationTime, problem: string | undefined): Promise<void> {
+  /** An evaluation of all rules leaves it out. */
+  skip(): void {
+    this.#toSkip--;
+  }
+
+  /**
+   * @param problem why the rule cannot be evaluated; undefined: it can be
+   * @param firing subjects whose alerts fire: `clearOf` knows them
+   */
+  async evaluate(now: EvaluationTime, problem: string | undefined, firing: Iterable<AlertSubject>): Promise<void> {
     const startMs = this.#clock.monotonicMs();
     const { rows } = this.#table;
     if (this.#verdicts.length < rows) this.#verdicts = new Uint8Array(this.#table.room);
-    this.#clearVerdicts = undefined;
+    this.#clearVerdicts.clear();
+    this.#shownLeftMs = this.#budget.shownMs;
+    this.#hasFailed = false;
     this.atUnixMs = now.unixMs;
     let failure: Failure | undefined;
     if (problem === undefined) {
       this.#verdicts.set(this.#when.columns(this.#table).subarray(0, rows));
-      failure = await this.#decide();
+      this.#leftMs = this.#budget.budgetMs;
+      const open = this.#openRows();
+      const failed = await this.#decide(this.#when, open, (row, verdict) => {
+        this.#verdicts[row] = verdict;
+      });
+      const clearFailed = await this.#decideClear(firing);
+      failure = clearFailed?.isSlow === true ? clearFailed : (failed ?? clearFailed);
     } else {
       this.#verdicts.fill(FAILED, 0, rows);
       failure = { message: problem, isSlow: false };
@@ -105,10 +134,7 @@ export class RuleEvaluation implements Evaluated {
     this.evaluationMs = this.#clock.monotonicMs() - startMs;
     this.#skips = failure?.isSlow === true ? Math.min(MAX_SKIPPED - 1, this.#skips * 2 + 1) : 0;
     this.#toSkip = this.#skips;
-    if (failure === undefined) return;
-    this.errors++;
-    const message = failure.message.slice(0, MAX_ERROR_TEXT);
-    this.lastError = { atUnixMs: now.unixMs, message };
+    if (failure !== undefined) this.#fails(failure.message);
   }
 
   get holding(): Iterable<AlertSubject> {
@@ -125,12 +151,7 @@ export class RuleEvaluation implements Evaluated {
     const row = this.#table.rowOf(name);
     if (row === undefined) return 'removed';
     if (this.#isHeld(row)) return 'held';
-    const condition = this.#clearWhen as CompiledCondition;
-    this.#clearVerdicts ??= condition.columns(this.#table);
-    const verdict = this.#clearVerdicts[row] as number;
-    if (verdict !== UNDECIDED) return VERDICTS[verdict] ?? 'error';
-    this.#values.row = row;
-    return VERDICTS[this.#guarded(condition, () => condition.decide(this.#values)) ?? FAILED] ?? 'error';
+    return VERDICTS[this.#clearVerdicts.get(row) ?? FAILED] ?? 'error';
   }
 
   valuesOf({ name }: AlertSubject): AlertValues {
@@ -176,60 +197,96 @@ export class RuleEvaluation implements Evaluated {
     return !this.rule.when.names.includes('brake') && groups.has(this.#table.nameOf(row) ?? '');
   }
 
-  /** Asks CEL's own evaluator about the rest. @returns what failed */
-  async #decide(): Promise<Failure | undefined> {
-    const table = this.#table;
-    let failed = 0;
-    let firstFailed = -1;
-    const undecided: number[] = [];
-    for (let row = 0; row < table.rows; row++) {
+  /** One error per evaluation is counted: the first. */
+  #fails(message: string): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.errors++;
+    this.lastError = { atUnixMs: this.atUnixMs, message: message.slice(0, MAX_ERROR_TEXT) };
+  }
+
+  #openRows(): Open {
+    const open = { undecided: [] as number[], failed: [] as number[] };
+    for (let row = 0; row < this.#table.rows; row++) {
       const verdict = this.#verdicts[row] as number;
-      if (verdict < FAILED || table.nameOf(row) === undefined || this.#isHeld(row)) continue;
-      if (verdict === UNDECIDED) undecided.push(row);
-      else {
-        failed++;
-        if (firstFailed < 0) firstFailed = row;
-      }
+      if (verdict < FAILED || this.#table.nameOf(row) === undefined || this.#isHeld(row)) continue;
+      (verdict === UNDECIDED ? open.undecided : open.failed).push(row);
     }
-    let spentMs = 0;
+    return open;
+  }
+
+  async #decideClear(firing: Iterable<AlertSubject>): Promise<Failure | undefined> {
+    const condition = this.#clearWhen;
+    if (condition === undefined) return undefined;
+    let columns: Uint8Array | undefined;
+    const open = { undecided: [] as number[], failed: [] as number[] };
+    for (const { name } of firing) {
+      const row = this.#table.rowOf(name);
+      if (row === undefined || this.#verdicts[row] !== FALSE || this.#isHeld(row)) continue;
+      columns ??= condition.columns(this.#table);
+      const verdict = columns[row] as number;
+      if (verdict === UNDECIDED) open.undecided.push(row);
+      else this.#clearVerdicts.set(row, verdict);
+      if (verdict === FAILED) open.failed.push(row);
+    }
+    const failure = await this.#decide(condition, open, (row, verdict) => {
+      this.#clearVerdicts.set(row, verdict);
+    });
+    return failure && { ...failure, message: `clear_when: ${failure.message}` };
+  }
+
+  /** Asks CEL's own evaluator about the rest. @returns what failed */
+  async #decide(
+    condition: CompiledCondition,
+    { undecided, failed: failedBefore }: Open,
+    set: (row: number, verdict: number) => void,
+  ): Promise<Failure | undefined> {
+    const failed = [...failedBefore];
+    const decide = (row: number, verdict: number) => {
+      if (verdict === FAILED) failed.push(row);
+      set(row, verdict);
+    };
     let done = 0;
-    while (done < undecided.length && spentMs < this.#budget.budgetMs) {
+    while (done < undecided.length && this.#leftMs > 0) {
       const startMs = this.#clock.monotonicMs();
       const from = done;
-      done = this.#piece(undecided, done, startMs, this.#budget.budgetMs - spentMs);
-      spentMs += this.#clock.monotonicMs() - startMs;
-      for (let n = from; n < done; n++) {
-        if (this.#verdicts[undecided[n] as number] !== FAILED) continue;
-        failed++;
-        if (firstFailed < 0) firstFailed = undecided[n] as number;
-      }
+      done = this.#piece(condition, undecided, done, startMs, decide);
+      this.#leftMs -= this.#clock.monotonicMs() - startMs;
       if (done === from) break;
       if (done < undecided.length) await setImmediate();
     }
     if (done < undecided.length) {
-      for (let n = done; n < undecided.length; n++) this.#verdicts[undecided[n] as number] = FAILED;
+      for (const row of undecided.slice(done)) set(row, FAILED);
       const left = undecided.length - done;
       return {
-        message: `took longer than ${this.#budget.budgetMs} ms, and was cut off with ${left} of ${table.size} subjects left; it is evaluated less often until it keeps to that`,
+        message: `took longer than ${this.#budget.budgetMs} ms, and was cut off with ${left} of ${this.#table.size} subjects left; it is evaluated less often until it keeps to that`,
         isSlow: true,
       };
     }
-    if (failed === 0) return undefined;
-    const others = failed === 1 ? '' : `, and for ${failed - 1} other subjects`;
-    return { message: `${this.#nameOf(firstFailed)}: ${this.#errorOf(firstFailed)}${others}`, isSlow: false };
+    const [first] = failed;
+    if (first === undefined) return undefined;
+    const others = failed.length === 1 ? '' : `, and for ${failed.length - 1} other subjects`;
+    return { message: `${this.#nameOf(first)}: ${this.#errorOf(condition, first)}${others}`, isSlow: false };
   }
 
   /** Subjects until the piece's time is over. @returns the first that is left; the same as `from`: the budget is over */
-  #piece(rows: readonly number[], from: number, startMs: number, leftMs: number): number {
+  #piece(
+    condition: CompiledCondition,
+    rows: readonly number[],
+    from: number,
+    startMs: number,
+    decide: (row: number, verdict: number) => void,
+  ): number {
     let at = from;
+    const leftMs = this.#leftMs;
     const untilMs = startMs + Math.min(this.#budget.pieceMs, leftMs);
     this.#guarded(
-      this.#when,
+      condition,
       () => {
         do {
           const row = rows[at] as number;
           this.#values.row = row;
-          this.#verdicts[row] = this.#when.decide(this.#values);
+          decide(row, condition.decide(this.#values));
           at++;
         } while (at < rows.length && this.#clock.monotonicMs() < untilMs);
       },
@@ -239,7 +296,7 @@ export class RuleEvaluation implements Evaluated {
   }
 
   /** @returns undefined: it took too long */
-  #guarded<T>(condition: CompiledCondition, work: () => T, withinMs = this.#budget.budgetMs): T | undefined {
+  #guarded<T>(condition: CompiledCondition, work: () => T, withinMs: number): T | undefined {
     if (!condition.mayLoop) return work();
     let result: T | undefined;
     try {
@@ -259,17 +316,17 @@ export class RuleEvaluation implements Evaluated {
     return name === '' ? 'workers without a group' : name;
   }
 
-  #errorOf(row: number): string {
+  #errorOf(condition: CompiledCondition, row: number): string {
     this.#values.row = row;
-    const message = this.#guarded(this.#when, () => {
+    const read = () => {
       try {
-        this.#when.library(this.#values);
+        condition.library(this.#values);
         return 'failed';
       } catch (error) {
         return errorText(error);
       }
-    });
-    return message ?? 'took too long';
+    };
+    return this.#guarded(condition, read, this.#budget.pieceMs) ?? 'took too long';
   }
 
   #shownPart(row: number, ref: Part['ref']): AlertValue {
@@ -301,17 +358,26 @@ export class RuleEvaluation implements Evaluated {
     const read = () => {
       try {
         value = shown(this.#values);
-      } catch {
-        // What cannot be shown is shown as missing; a mistake of the condition itself is told as an error of the rule.
+      } catch (error) {
+        if (!(error instanceof NoData)) this.#fails(`annotations: ${this.#nameOf(row)}: ${errorText(error)}`);
       }
     };
+    if (mayLoop(expression)) this.#withinShownBudget(read);
+    else read();
+    return Array.isArray(value) ? value.map(String) : shownValue(value);
+  }
+
+  #withinShownBudget(read: () => void): void {
+    const startMs = this.#clock.monotonicMs();
     try {
-      if (mayLoop(expression)) runWithin(this.#budget.pieceMs, read);
-      else read();
+      if (this.#shownLeftMs <= 0) throw new TookTooLong();
+      runWithin(Math.min(this.#budget.pieceMs, this.#shownLeftMs), read);
     } catch (error) {
       if (!(error instanceof TookTooLong)) throw error;
+      this.#fails('annotations took too long; those that are left have no value');
+    } finally {
+      this.#shownLeftMs -= this.#clock.monotonicMs() - startMs;
     }
-    return Array.isArray(value) ? value.map(String) : shownValue(value);
   }
 }
 

@@ -66,19 +66,21 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   clock.nowMs = source.fromMs;
   evaluator.load(run);
   states.setRules(run, { unixMs: clock.nowMs, attentiveMs: clock.nowMs });
+  const dueInMs = (rule: Rule) => (evaluator.isLeftOut(rule) ? undefined : states.dueInMs(rule, clock.nowMs));
   let nextMs = source.fromMs;
   let evaluations = 0;
   while (clock.nowMs <= source.toMs) {
     const now = { unixMs: clock.nowMs, attentiveMs: clock.nowMs };
     const isWhole = clock.nowMs >= nextMs;
-    const due = isWhole ? run : run.filter((rule) => states.dueInMs(rule, clock.nowMs) === 0);
-    for (const evaluated of await evaluator.evaluate(due)) states.apply(evaluated, now);
+    const due = isWhole ? run : run.filter((rule) => dueInMs(rule) === 0);
+    for (const evaluated of await evaluator.evaluate(due, (rule) => states.firingOf(rule)))
+      states.apply(evaluated, now);
     for (const { record, from, to } of states.takeChanges().transitions) book.take(record, from, to, now.unixMs);
     evaluations++;
     if (isWhole) nextMs = clock.nowMs + Math.max(evaluationIntervalMs, source.stepMs(clock.nowMs));
     if (isWhole) onProgress?.((clock.nowMs - source.fromMs) / Math.max(1, source.toMs - source.fromMs));
     let waitMs = nextMs - clock.nowMs;
-    for (const rule of run) waitMs = Math.min(waitMs, states.dueInMs(rule, clock.nowMs) ?? waitMs);
+    for (const rule of run) waitMs = Math.min(waitMs, dueInMs(rule) ?? waitMs);
     clock.nowMs += Math.max(1, waitMs);
   }
   await evaluator.stop();

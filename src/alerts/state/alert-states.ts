@@ -97,6 +97,16 @@ export class AlertStates {
     return { pending, firing, leftOut: this.#leftOut.get(rule) ?? 0 };
   }
 
+  /** Subjects whose alert of the rule fires. */
+  firingOf({ name }: Rule): readonly AlertSubject[] {
+    const subjects: AlertSubject[] = [];
+    for (const id of this.#byRule.get(name) ?? []) {
+      const record = this.#records.get(id);
+      if (record?.core.state === 'firing') subjects.push(record.subject);
+    }
+    return subjects;
+  }
+
   /**
    * What an earlier thread or master has stored; before anything else. All of it is stored anew: its times were those of another run.
    * @param seenMs the time of the last evaluation before, see `resume`
@@ -147,6 +157,7 @@ export class AlertStates {
     const times = this.#timesOf(rule);
     let leftOut = 0;
     const seen = new Set<string>();
+    const before = this.#transitions.length;
     for (const subject of evaluated.holding) {
       const id = alertId(rule.name, subject);
       seen.add(id);
@@ -160,7 +171,7 @@ export class AlertStates {
       this.#step(record, rule, record.subject, foundOf(record, rule, evaluated), evaluated, times, now);
     }
     this.#leftOut.set(rule.name, leftOut);
-    this.#refresh(evaluated);
+    this.#refresh(evaluated, new Set(this.#transitions.slice(before).map(({ record }) => record.id)));
     return seen.size;
   }
 
@@ -302,14 +313,18 @@ export class AlertStates {
     this.#transitions.push({ record, from, to: 'inactive' });
   }
 
-  /** Values and annotations of alerts whose state has not changed, those that are longest without first. */
-  #refresh(evaluated: Evaluated): void {
+  /**
+   * Values and annotations of alerts whose state has not changed, those that are longest without first.
+   * @param moved those whose state has changed
+   */
+  #refresh(evaluated: Evaluated, moved: ReadonlySet<string>): void {
     const ids = [...(this.#byRule.get(evaluated.rule.name) ?? [])];
     const { maxRefreshed } = this.#options;
     const from = ids.length <= maxRefreshed ? 0 : (this.#turn++ * maxRefreshed) % ids.length;
     for (let n = 0; n < Math.min(ids.length, maxRefreshed); n++) {
       const record = this.#records.get(ids[(from + n) % ids.length] as string) as AlertRecord;
       const { state, missing, watch } = record.core;
+      if (moved.has(record.id)) continue;
       if (state === 'resolved' || missing !== null || (state === 'pending' && watch?.lastMs === null)) continue;
       const verdict = evaluated.verdictOf(record.subject);
       if (verdict !== 'holds' && verdict !== 'fails') continue;

@@ -20,7 +20,8 @@ export function makeEvaluation(directory: Directory, place: DatabasePlace | unde
   });
   return {
     load: (rules) => evaluator.load(rules),
-    evaluate: (rules) => evaluator.evaluate(rules),
+    isLeftOut: (rule) => evaluator.isLeftOut(rule),
+    evaluate: (rules, firingOf) => evaluator.evaluate(rules, firingOf),
     figuresOf: (rule) => evaluator.figuresOf(rule),
     async stop() {
       await evaluator.stop();

@@ -91,9 +91,10 @@ function rule(when: string, { forEach = 'worker' as ForEach, clearWhen = '', sum
 function evaluatorOf(rules: readonly Rule[], options: Partial<EvaluatorOptions> = {}) {
   const evaluator = new Evaluator({ fleet: new WorkerFacts(directory), past: NO_PAST, clock, ...options });
   evaluator.load(rules);
-  const evaluate = async () => {
+  /** @param firing workers with a firing alert */
+  const evaluate = async (...firing: readonly string[]) => {
     mainRuns();
-    return evaluator.evaluate(rules);
+    return evaluator.evaluate(rules, () => firing.map((name) => on(name)));
   };
   return { evaluator, evaluate };
 }
@@ -201,10 +202,10 @@ describe('rules for each worker', () => {
     worker('w', { cpuUsage: 85 });
     const one = rule('cpu_usage > 90', { clearWhen: 'cpu_usage < 80 || group.startsWith("x")' });
     const { evaluate } = evaluatorOf([one]);
-    const [found] = await evaluate();
+    const [found] = await evaluate('w');
     expect(found?.clearOf(on('w'))).toBe('fails');
     fleet.beat('w', { cpuUsage: 70 });
-    expect((await evaluate())[0]?.clearOf(on('w'))).toBe('holds');
+    expect((await evaluate('w'))[0]?.clearOf(on('w'))).toBe('holds');
   });
 
   test('see only what changed, also after other rules were loaded', async () => {
@@ -412,7 +413,7 @@ describe('an expression that fails', () => {
     const loop = (depth: number): string =>
       depth === 0 ? 'true' : `gpus.all(${'abcdefgh'[depth]}, ${loop(depth - 1)})`;
     const [slow, fine] = [rule(loop(6)), rule('cpu_usage >= 0')];
-    const { evaluator, evaluate } = evaluatorOf([slow, fine], { budget: { budgetMs: 30, pieceMs: 5 } });
+    const { evaluator, evaluate } = evaluatorOf([slow, fine], { budget: { budgetMs: 30, pieceMs: 5, shownMs: 5 } });
     const found = await evaluate();
     expect(found.map(({ rule: { name } }) => name)).toEqual([slow.name, fine.name]);
     expect(found.map(holding)).toEqual([[], ['w']]);
@@ -424,5 +425,51 @@ describe('an expression that fails', () => {
     const turns = [];
     for (let n = 0; n < 5; n++) turns.push((await names()).includes(slow.name));
     expect(turns).toEqual([false, true, false, false, false]);
+  });
+
+  test('tells an error of clear_when and of an annotation, once an evaluation', async () => {
+    worker('w', { cpuUsage: 1, runningTasks: [] });
+    worker('v', { cpuUsage: 1, runningTasks: [] });
+    const failing = rule('cpu_usage > 90', { clearWhen: '1 / tasks > 5' });
+    const shown = rule('cpu_usage < 90', { summary: '{{ 1 / tasks }} of {{ gpu_usage }}' });
+    const { evaluator, evaluate } = evaluatorOf([failing, shown]);
+    const [cleared, found] = await evaluate('w', 'v');
+    expect(cleared?.clearOf(on('w'))).toBe('error');
+    expect(evaluator.figuresOf(failing)).toMatchObject({
+      errors: 1,
+      lastError: { message: 'clear_when: w: division by zero, and for 1 other subjects' },
+    });
+    for (const name of ['w', 'v']) {
+      expect(found?.annotationsOf(on(name))).toEqual({ summary: '(no value) of (no value)' });
+    }
+    expect(evaluator.figuresOf(shown)).toMatchObject({
+      errors: 1,
+      lastError: { message: 'annotations: w: division by zero' },
+    });
+  });
+
+  test('of clear_when or an annotation is cut off, too, for all alerts together', async () => {
+    const list = `[${Array.from({ length: 40 }, (_, n) => n).join(', ')}]`;
+    const loop = `${list}.all(a, ${list}.all(b, ${list}.all(c, ${list}.all(d, a + b + c + d >= 0))))`;
+    const names = Array.from({ length: 12 }, (_, n) => `w${n}`);
+    for (const name of names) worker(name, { cpuUsage: 1 });
+    const clear = rule('cpu_usage > 90', { clearWhen: loop });
+    const shown = rule('cpu_usage < 90', { summary: `{{ ${loop} }}` });
+    // Only time that passes on the wall can run out.
+    const real = { ...clock, wallMs: () => clock.wallMs(), monotonicMs: () => clock.monotonicMs() + performance.now() };
+    const options = { budget: { budgetMs: 30, pieceMs: 5, shownMs: 5 }, clock: real as unknown as FakeClock };
+    const { evaluator, evaluate } = evaluatorOf([clear, shown], options);
+    const cutOff: unknown[] = [];
+    const [cleared, found] = await evaluate(...names);
+    for (const name of names) cutOff.push(cleared?.clearOf(on(name)), found?.annotationsOf(on(name)).summary);
+    expect(new Set(cutOff)).toEqual(new Set(['error', '(no value)']));
+    expect(evaluator.figuresOf(clear).lastError?.message).toBe(
+      'clear_when: took longer than 30 ms, and was cut off with 12 of 12 subjects left; it is evaluated less often until it keeps to that',
+    );
+    expect(evaluator.isLeftOut(clear)).toBe(true);
+    expect(evaluator.figuresOf(shown)).toMatchObject({
+      errors: 1,
+      lastError: { message: 'annotations took too long; those that are left have no value' },
+    });
   });
 });
