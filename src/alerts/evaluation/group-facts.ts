@@ -16,6 +16,8 @@ export class GroupFacts {
   readonly #fleet: Fleet;
   /** Of each worker's row: the row of its group. */
   #groupOf = new Int32Array(0);
+  /** No row of a group before this one is free. */
+  #firstFree = 0;
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -49,8 +51,10 @@ export class GroupFacts {
     for (let row = 0; row < this.groups.rows; row++) {
       const name = this.groups.nameOf(row);
       if (name === undefined) continue;
-      if (!seen.has(name)) this.groups.remove(row);
-      else this.groups.flagColumn('name brake')[row] = Number(held.groups.has(name));
+      if (!seen.has(name)) {
+        this.groups.remove(row);
+        this.#firstFree = Math.min(this.#firstFree, row);
+      } else this.groups.flagColumn('name brake')[row] = Number(held.groups.has(name));
     }
     this.cluster.textColumn('name history_state')[0] = historyState;
   }
@@ -58,8 +62,9 @@ export class GroupFacts {
   #rowOf(name: string): number {
     const known = this.groups.rowOf(name);
     if (known !== undefined) return known;
-    let free = 0;
+    let free = this.#firstFree;
     while (this.groups.nameOf(free) !== undefined) free++;
+    this.#firstFree = free + 1;
     this.groups.place(free, name);
     this.groups.textColumn('name name')[free] = name;
     return free;

@@ -3,6 +3,7 @@
  * (reading/revisions.ts). Values of a worker that is neither active nor suspect nor leaving have stopped: it has no usages then.
  */
 import { causeText } from '../../model/anomaly/words.ts';
+import { customMetricName } from '../../model/metric-keys.ts';
 import { gpusTextIn, metricsTextIn } from '../../model/record-json.ts';
 import { SampleFlag } from '../../model/sample-flags.ts';
 import { type Directory, readWhileThere, type WorkerEntry } from '../../reading/directory.ts';
@@ -11,6 +12,8 @@ import { scoreOf } from '../../reading/scores.ts';
 import { groupOf, hasGpu } from '../../reading/values.ts';
 import { SampleColumns, USAGE_KEYS, type UsageKey } from '../../store/sample-columns.ts';
 import { keyOf } from '../expression/facts.ts';
+import { NAMES } from '../expression/names.ts';
+import { DevicesSeen } from './devices-seen.ts';
 import { STALL_MS } from './evaluation-limits.ts';
 import { FactTable } from './fact-table.ts';
 import { type EvaluationTime, type Fleet, type Held, IS_ACTIVE, sendsValues, type WantedFacts } from './fleet.ts';
@@ -52,23 +55,31 @@ const COUNTER_NAMES = ['missed', 'dropped', 'restarts'] as const;
 const ROWS_AT_A_TIME = 256;
 
 const NO_METRICS: Readonly<Record<string, number>> = Object.freeze(Object.create(null));
+const NO_DEVICES: readonly Readonly<Record<string, unknown>>[] = [];
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
 export class WorkerFacts implements Fleet {
   readonly workers = new FactTable();
   readonly #directory: Directory;
   readonly #revisions: Revisions;
+  readonly #devices: DevicesSeen;
   #held: Held = { all: true, groups: new Set() };
   #metrics: readonly { readonly name: string; readonly key: string }[] = [];
+  /** Names of `#metrics` whose windows are theirs: a window over the name of a field is that of the field. */
+  #overTime: readonly string[] = [];
   #labels: readonly { readonly name: string; readonly key: string }[] = [];
   #wantsDropped = false;
   #wantsDevices = false;
   #isStale = true;
-  #nowS = 0;
+  /** By the monotonic clock: of this refresh, and of the one before. */
+  #nowMs = 0;
+  #lookedMs = 0;
 
   // By row.
   readonly #entries: (WorkerEntry | undefined)[] = [];
+  /** When it came into its state: by the wall clock, as the board says; and by the monotonic one, from the first look at it on. */
   #stateSinceS = new Float64Array(0);
+  #stateSinceMs = new Float64Array(0);
   /** Number of the next sample to take, and when the last one taken was received. */
   #nextSample = new Float64Array(0);
   #takenMs = new Float64Array(0);
@@ -77,11 +88,15 @@ export class WorkerFacts implements Fleet {
   readonly #texts = {} as Record<TextName, (string | undefined)[]>;
   #flags: readonly Uint8Array[] = [];
 
-  constructor(directory: Directory) {
+  /** @param devices what was known of workers' devices before */
+  constructor(directory: Directory, devices = new DevicesSeen()) {
     this.#directory = directory;
+    this.#devices = devices;
     this.#revisions = new Revisions(directory, newEpoch());
     this.workers.compute('name state_seconds', (out, rows) => {
-      for (let row = 0; row < rows; row++) out[row] = Math.max(0, this.#nowS - (this.#stateSinceS[row] as number));
+      for (let row = 0; row < rows; row++) {
+        out[row] = Math.max(0, this.#nowMs - (this.#stateSinceMs[row] as number)) / 1000;
+      }
     });
   }
 
@@ -97,9 +112,10 @@ export class WorkerFacts implements Fleet {
     const named = (of: 'metric' | 'label') =>
       refs.flatMap((ref) => (ref.of === of ? [{ name: ref.name, key: keyOf(ref) }] : []));
     this.#metrics = named('metric');
+    this.#overTime = this.#metrics.map(({ name }) => name).filter((name) => !Object.hasOwn(NAMES.worker, name));
     this.#labels = named('label');
     this.#wantsDropped = keys.has('name dropped');
-    this.#wantsDevices = keys.has('name gpus_seen');
+    this.#wantsDevices = keys.has('name gpus_seen') || keys.has('name gpus');
     const own = [...NUMBER_NAMES, ...TEXT_NAMES, 'stuck', 'flapping'].map((name) => `name ${name}`);
     this.workers.keepOnly(new Set([IS_ACTIVE, ...own, ...keys]));
     // New columns are empty.
@@ -109,12 +125,16 @@ export class WorkerFacts implements Fleet {
   refresh(now: EvaluationTime, windows: WindowSet): void {
     const { board } = this.#directory;
     this.workers.begin();
-    this.#nowS = now.unixMs / 1000;
+    this.#lookedMs = this.#nowMs;
+    this.#nowMs = now.monotonicMs;
     this.#held = this.#heldAt(now.monotonicMs);
     const changed = this.#revisions.look();
     for (let row = 0; row < this.#entries.length; row++) {
       if (this.#entries[row] === undefined) continue;
-      if (this.#revisions.entryAt(row)?.workerId !== this.#entries[row]?.workerId) this.#remove(row, windows);
+      const entry = this.#revisions.entryAt(row);
+      const { workerId, occupant } = this.#entries[row] as WorkerEntry;
+      // Another occupant with the same id was removed and registered anew: it has nothing of the one before.
+      if (entry?.workerId !== workerId || entry.occupant !== occupant) this.#remove(row, windows);
     }
     const rows = this.#directory.rows.length;
     // Windows are the larger part of the memory, so that it does not double.
@@ -126,6 +146,7 @@ export class WorkerFacts implements Fleet {
     this.#takeColumns();
     for (const entry of toRead) readWhileThere(board, entry, () => this.#read(entry, now, windows));
     this.#feedCounters(now, windows);
+    if (!this.#held.all) this.#devices.keepOnly((workerId) => this.workers.rowOf(workerId) !== undefined);
   }
 
   metricsOf(row: number): Readonly<Record<string, number>> {
@@ -141,7 +162,8 @@ export class WorkerFacts implements Fleet {
   gpusOf(row: number): readonly Readonly<Record<string, unknown>>[] | undefined {
     const entry = this.#entries[row];
     if (entry === undefined || !this.#hasValues(row)) return undefined;
-    return readWhileThere(this.#directory.board, entry, () => devicesIn(entry));
+    const none = this.#devices.of(entry.workerId)?.hasListed === true ? NO_DEVICES : undefined;
+    return readWhileThere(this.#directory.board, entry, () => devicesIn(entry) ?? none);
   }
 
   #hasValues(row: number): boolean {
@@ -158,12 +180,13 @@ export class WorkerFacts implements Fleet {
   #read(entry: WorkerEntry, now: EvaluationTime, windows: WindowSet): void {
     const { row, slot, facts } = entry;
     const { board } = this.#directory;
-    if (this.#entries[row] === undefined) this.#place(entry, windows);
+    const isNew = this.#entries[row] === undefined;
+    if (isNew) this.#place(entry, windows);
     else if (this.#entries[row]?.numbersFrom !== entry.numbersFrom) this.#beginSamples(entry, windows);
     this.#entries[row] = entry;
 
     const state = board.state(row);
-    this.#stateSinceS[row] = board.stateSinceS(row);
+    this.#setStateSince(row, board.stateSinceS(row), now, isNew);
     this.#text('worker_id', row, entry.workerId);
     this.#text('group', row, groupOf(entry));
     this.#text('state', row, state);
@@ -191,7 +214,7 @@ export class WorkerFacts implements Fleet {
     this.#number('tasks', row, record?.runningTasks ?? Number.NaN);
     const gpu = record !== undefined && hasGpu(entry, record) ? record.gpuUsage : Number.NaN;
     this.#number('gpu_usage', row, gpu);
-    if (this.#wantsDevices) this.#seeDevices(entry);
+    if (this.#wantsDevices) this.#seeDevices(entry, record !== undefined);
     const score = record === undefined ? undefined : scoreOf(entry, board);
     this.#number('score', row, score?.score ?? Number.NaN);
     this.#text('score_metric', row, score?.cause?.metric);
@@ -199,6 +222,15 @@ export class WorkerFacts implements Fleet {
     const metrics = record !== undefined && this.#metrics.length > 0 ? metricsIn(entry) : NO_METRICS;
     for (const { name, key } of this.#metrics) this.workers.numberColumn(key)[row] = metrics[name] ?? Number.NaN;
     if (record !== undefined) this.#feed(entry, record.receivedMonotonicMs, record.ordinal, metrics, now, windows);
+  }
+
+  /** A step of the wall clock after the change of the state is no time in the state. */
+  #setStateSince(row: number, sinceS: number, now: EvaluationTime, isNew: boolean): void {
+    if (!isNew && this.#stateSinceS[row] === sinceS) return;
+    this.#stateSinceS[row] = sinceS;
+    const sinceMs = now.monotonicMs - Math.max(0, now.unixMs - sinceS * 1000);
+    // It changed after the look before. The board has whole seconds.
+    this.#stateSinceMs[row] = isNew ? sinceMs : Math.max(sinceMs, this.#lookedMs - 1000);
   }
 
   #number(name: NumberName, row: number, value: number): void {
@@ -219,12 +251,11 @@ export class WorkerFacts implements Fleet {
     this.#flags = [IS_ACTIVE, 'name stuck', 'name flapping'].map((key) => workers.flagColumn(key));
   }
 
-  /** Most devices so far. */
-  #seeDevices({ row, slot, facts }: WorkerEntry): void {
-    const column = this.workers.numberColumn('name gpus_seen');
-    const listed = slot.listsGpus ? (devicesIn({ slot })?.length ?? 0) : 0;
-    const most = Math.max(listed, facts?.totalGpu ?? 0, Number.isNaN(column[row]) ? 0 : (column[row] as number));
-    column[row] = most === 0 ? Number.NaN : most;
+  /** @param isCurrent the record is of now */
+  #seeDevices({ workerId, row, slot, facts }: WorkerEntry, isCurrent: boolean): void {
+    const listed = isCurrent && slot.listsGpus ? (devicesIn({ slot })?.length ?? 0) : 0;
+    const most = this.#devices.see(workerId, listed, facts?.totalGpu ?? 0);
+    this.#number('gpus_seen', row, most === 0 ? Number.NaN : most);
   }
 
   #place(entry: WorkerEntry, windows: WindowSet): void {
@@ -244,6 +275,7 @@ export class WorkerFacts implements Fleet {
   }
 
   #remove(row: number, windows: WindowSet): void {
+    this.#devices.forget((this.#entries[row] as WorkerEntry).workerId);
     this.workers.remove(row);
     this.#entries[row] = undefined;
     windows.forget(row);
@@ -263,14 +295,15 @@ export class WorkerFacts implements Fleet {
     if (ordinal < 0) return;
     if (slot.sampleCapacity > 0) {
       const hasWanted =
-        SAMPLE_NAMES.some((name) => windows.has(name)) || this.#metrics.some(({ name }) => windows.has(name));
+        SAMPLE_NAMES.some((name) => windows.has(name)) || this.#overTime.some((name) => windows.has(name));
       if (!hasWanted) {
         this.#nextSample[row] = slot.samplesEnd;
         return;
       }
-      // The record is the newest sample: most workers have sent once.
+      // The record is the newest sample: most workers have sent once. Its own score is that of the sample, which is there once it is scored.
       const end = slot.samplesEnd;
-      if ((end - (this.#nextSample[row] as number)) >>> 0 > 1) {
+      const count = (end - (this.#nextSample[row] as number)) >>> 0;
+      if (count > 1 || windows.has('score')) {
         slot.samplesSince(this.#nextSample[row] as number, this.#samples);
         this.#nextSample[row] = this.#samples.to;
         this.#feedSamples(row, now, windows);
@@ -282,9 +315,11 @@ export class WorkerFacts implements Fleet {
     if (receivedMs <= (this.#takenMs[row] as number)) return;
     this.#takenMs[row] = receivedMs;
     for (const name of SAMPLE_NAMES) {
-      if (windows.has(name)) windows.add(row, name, receivedMs, this.#numbers[name][row] as number);
+      if (!windows.has(name)) continue;
+      const value = name === 'score' ? (slot.score?.score ?? Number.NaN) : (this.#numbers[name][row] as number);
+      windows.add(row, name, receivedMs, value);
     }
-    for (const { name } of this.#metrics) windows.add(row, name, receivedMs, metrics[name] ?? Number.NaN);
+    for (const name of this.#overTime) windows.add(row, name, receivedMs, metrics[name] ?? Number.NaN);
   }
 
   #feedSamples(row: number, now: EvaluationTime, windows: WindowSet): void {
@@ -302,10 +337,10 @@ export class WorkerFacts implements Fleet {
       }
     }
     for (const [column, key] of samples.metricKeys.entries()) {
-      const name = key.startsWith('metrics.') ? key.slice('metrics.'.length) : key;
-      if (!windows.has(name)) continue;
+      const name = customMetricName(key);
+      if (name === undefined || !this.#overTime.includes(name) || !windows.has(name)) continue;
       const values = samples.metrics[column] as Float64Array;
-      for (let n = 0; n < count; n++)
+      for (let n = first; n < count; n++)
         windows.add(row, name, Math.min(at[n] as number, now.monotonicMs), values[n] as number);
     }
   }
@@ -328,6 +363,7 @@ export class WorkerFacts implements Fleet {
 
   #grow(rows: number): void {
     this.#stateSinceS = larger(this.#stateSinceS, rows);
+    this.#stateSinceMs = larger(this.#stateSinceMs, rows);
     this.#nextSample = larger(this.#nextSample, rows);
     this.#takenMs = larger(this.#takenMs, rows);
   }

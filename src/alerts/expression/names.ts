@@ -40,7 +40,8 @@ const WORKER_NAMES = {
   metrics: { type: mapOf('double'), meaning: 'custom metrics of the worker: `metrics.frames_rendered`' },
   gpus: {
     type: listOf('gpu'),
-    meaning: 'devices of the last heartbeat, see the table of their members',
+    meaning:
+      'devices of the last heartbeat, see the table of their members; empty if it lists none and has listed some before',
     mayBeMissing: true,
   },
   gpus_seen: {
@@ -71,7 +72,13 @@ const WORKER_NAMES = {
     mayBeMissing: true,
   },
   lane_state: { type: 'string', meaning: 'state of the lane that serves it', values: LANE_STATES },
-  score: { type: 'double', meaning: 'how unusual the last sample is, from 0 to 1', mayBeMissing: true, overTime: true },
+  score: {
+    type: 'double',
+    meaning:
+      'how unusual the last sample is, from 0 to 1: for itself or beside its group; a function over time reads the first of both',
+    mayBeMissing: true,
+    overTime: true,
+  },
   score_metric: { type: 'string', meaning: 'the metric with this score; missing below 0.5', mayBeMissing: true },
   score_reason: { type: 'string', meaning: 'why, in words; missing below 0.5', mayBeMissing: true },
 } as const satisfies Record<string, NameInfo>;

@@ -1,5 +1,9 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { DevicesSeen } from '../../../src/alerts/evaluation/devices-seen.ts';
+import type { Evaluated } from '../../../src/alerts/evaluation/evaluated.ts';
 import { Evaluator, type EvaluatorOptions } from '../../../src/alerts/evaluation/evaluator.ts';
+import { FactTable } from '../../../src/alerts/evaluation/fact-table.ts';
+import { GroupFacts } from '../../../src/alerts/evaluation/group-facts.ts';
 import { WorkerFacts } from '../../../src/alerts/evaluation/worker-facts.ts';
 import { checkExpression } from '../../../src/alerts/expression/check.ts';
 import type { CheckedExpression } from '../../../src/alerts/expression/checked.ts';
@@ -7,11 +11,13 @@ import { NAMES } from '../../../src/alerts/expression/names.ts';
 import { checkTemplate } from '../../../src/alerts/expression/template.ts';
 import { NO_PAST, type Past } from '../../../src/alerts/past.ts';
 import type { Rule } from '../../../src/alerts/rules/rule.ts';
+import { shippedRules } from '../../../src/alerts/rules/shipped.ts';
 import type { ForEach } from '../../../src/model/alert.ts';
 import type { HeldBrake } from '../../../src/model/holds.ts';
 import type { WorkerFacts as Registered } from '../../../src/model/worker-facts.ts';
-import { Directory } from '../../../src/reading/directory.ts';
+import { Directory, type WorkerEntry } from '../../../src/reading/directory.ts';
 import { BoardReader } from '../../../src/store/board.ts';
+import { PeerScoresWriter } from '../../../src/store/peer-scores.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { type Beat, Fleet } from '../../support/fleet.ts';
@@ -220,6 +226,89 @@ describe('rules for each worker', () => {
   });
 });
 
+describe('GpuGone', () => {
+  const devices = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ index, uuid: `u${index}`, name: 'G' })) as unknown as NonNullable<
+      Beat['gpus']
+    >;
+  const gone = shippedRules().find(({ name }) => name === 'GpuGone') as Rule;
+  const verdicts = async (evaluate: () => Promise<readonly Evaluated[]>, ...names: readonly string[]) => {
+    const [found] = await evaluate();
+    return names.map((name) => found?.verdictOf(on(name)));
+  };
+
+  test('holds for a worker that lists fewer devices than before, also none', async () => {
+    const before = [1, 4, 4, 0];
+    const after = [0, 3, 0, 0];
+    const names = before.map((count, n) => `w${n} of ${count}`);
+    // The last one registers devices, and its agent does not list them.
+    for (const [n, name] of names.entries()) {
+      worker(name, { gpus: devices(before[n] as number) }, { totalGpu: before[n] || 2 });
+    }
+    const { evaluate } = evaluatorOf([gone]);
+    expect(await verdicts(evaluate, ...names)).toEqual(['fails', 'fails', 'fails', 'no_data']);
+    clock.advance(5000);
+    for (const [n, name] of names.entries()) fleet.beat(name, { gpus: devices(after[n] as number) });
+    const [found] = await evaluate();
+    expect(names.map((name) => found?.verdictOf(on(name)))).toEqual(['holds', 'holds', 'holds', 'no_data']);
+    expect(found?.annotationsOf(on(names[0] as string)).description).toBe(
+      `The worker ${names[0]} reports 0 GPUs and had 1.`,
+    );
+    expect(found?.valuesOf(on(names[0] as string)).parts).toEqual([
+      { text: 'gpus', value: '0 devices' },
+      { text: 'gpus_seen', value: 1 },
+    ]);
+    for (const name of names) fleet.fallSilent(name);
+    expect(new Set(await verdicts(evaluate, ...names))).toEqual(new Set(['no_data']));
+  });
+
+  test('still holds after a restart, also if the worker registers what it has now', async () => {
+    worker('w', { gpus: devices(2) }, { totalGpu: 2 });
+    worker('other', { gpus: devices(2) }, { totalGpu: 2 });
+    const seen = new DevicesSeen();
+    await evaluatorOf([gone], { fleet: new WorkerFacts(directory, seen) }).evaluate();
+    const stored = [...seen.unsaved].flatMap((id) => {
+      const entry = seen.of(id);
+      return entry === undefined ? [] : [[id, entry] as const];
+    });
+    expect(stored.map(([id]) => id)).toEqual(['w', 'other']);
+
+    fleet.forget('other');
+    fleet.beat('w', { gpus: [] });
+    directory.apply({ type: 'workerFacts', workerId: 'w', facts: registered({ totalGpu: 0 }) });
+    const next = new DevicesSeen();
+    next.load(stored);
+    const { evaluate } = evaluatorOf([gone], { fleet: new WorkerFacts(directory, next) });
+    expect(await verdicts(evaluate, 'w')).toEqual(['holds']);
+    // Who is not there once all are judged again is forgotten in the file, too.
+    expect([...next.unsaved].map((id) => [id, next.of(id)])).toEqual([['other', undefined]]);
+  });
+
+  test('begins anew with a worker that was removed and registered again between two evaluations', async () => {
+    worker('w', { gpus: devices(4) }, { totalGpu: 4 });
+    const { evaluate } = evaluatorOf([gone]);
+    await evaluate();
+    fleet.forget('w');
+    worker('w', { gpus: devices(3) }, { totalGpu: 3 });
+    expect(await verdicts(evaluate, 'w')).toEqual(['fails']);
+  });
+});
+
+test('a step of the wall clock is no time in a state', async () => {
+  worker('w');
+  const inactive = (text: string) => rule(`state == "inactive" && state_seconds ${text}`);
+  const { evaluate } = evaluatorOf([inactive('> 3600'), inactive('>= 65 && state_seconds < 67')]);
+  await evaluate();
+  // The step comes before the first look at the new state.
+  fleet.board.setState(fleet.rowOf('w'), 'inactive', 'heartbeat', clock.wallMs());
+  clock.stepWall(7_200_000);
+  clock.advance(1000);
+  expect((await evaluate()).map(holding)).toEqual([[], []]);
+  clock.stepWall(7_200_000);
+  clock.advance(64_500);
+  expect((await evaluate()).map(holding)).toEqual([[], ['w']]);
+});
+
 describe('nobody is judged', () => {
   test.each([
     ['during the restart grace', () => mainRuns({ graceEndsUnixMs: clock.wallMs() + 1000 })],
@@ -296,6 +385,22 @@ describe('rules for groups and the cluster', () => {
   });
 });
 
+test('many new groups get their rows in one pass, and those of groups that are gone', () => {
+  const workers = new FactTable();
+  const groups = new GroupFacts({ workers, held: { all: false, groups: new Set() }, historyState: 'off' } as never);
+  const looks = vi.spyOn(groups.groups, 'nameOf');
+  const COUNT = 2000;
+  for (let row = 0; row < COUNT; row++) workers.place(row, `w${row}`);
+  for (const prefix of ['a', 'b', 'c']) {
+    const names = workers.textColumn('name group');
+    for (let row = 0; row < COUNT; row++) names[row] = `${prefix}${row}`;
+    looks.mockClear();
+    groups.refresh();
+    expect(looks.mock.calls.length).toBeLessThan(10 * COUNT);
+  }
+  expect([groups.groups.size, groups.groups.rows]).toEqual([COUNT, 2 * COUNT]);
+});
+
 describe('windows', () => {
   const beats = async (evaluate: () => Promise<unknown>, count: number, value: (n: number) => Beat, everyMs = 5000) => {
     for (let n = 0; n < count; n++) {
@@ -359,6 +464,46 @@ describe('windows', () => {
       evaluator.load([average, rule(`cpu_usage > ${n}`)]);
       expect((await evaluate()).map(holding)).toEqual([['w']]);
     }
+  });
+
+  test.each([0, 64])('of a field are not those of a custom metric with its name (ring of %i)', async (ringSamples) => {
+    begin(ringSamples);
+    worker('w', { cpuUsage: 10, runningTasks: [] });
+    const rules = [
+      rule('max_over("cpu_usage", "1m") > 11'),
+      rule('max_over("tasks", "1m") > 1'),
+      rule('metrics.cpu_usage > 5 && metrics.tasks > 5'),
+    ];
+    const { evaluate } = evaluatorOf(rules);
+    const metrics = new Map([
+      ['cpu_usage', 1e6],
+      ['tasks', 1e6],
+    ]);
+    for (let n = 0; n < 12; n++) {
+      for (let beat = 0; beat < 3; beat++) {
+        clock.advance(2000);
+        fleet.beat('w', { cpuUsage: 10, runningTasks: [], metrics });
+      }
+      await evaluate();
+    }
+    expect((await evaluate()).map((each) => each.verdictOf(on('w')))).toEqual(['fails', 'fails', 'holds']);
+  });
+
+  test.each([1, 2])('of the score are of the own one, however often a worker sends (%i)', async (perEvaluation) => {
+    begin(64);
+    worker('w', { cpuUsage: 10 });
+    const { evaluate } = evaluatorOf([rule('max_over("score", "1m") > 0.5'), rule('score > 0.5')]);
+    const peers = new PeerScoresWriter(fleet.memory.peerScores);
+    const { row, occupant } = directory.get('w') as WorkerEntry;
+    for (let n = 0; n < 20; n++) {
+      for (let beat = 0; beat < perEvaluation; beat++) {
+        clock.advance(5000 / perEvaluation);
+        fleet.beat('w', { cpuUsage: 10 });
+      }
+      peers.set(row, occupant, 0.9, undefined, clock.wallMs());
+      await evaluate();
+    }
+    expect((await evaluate()).map((each) => each.verdictOf(on('w')))).toEqual(['fails', 'holds']);
   });
 
   test('are filled from history, which may be away at first', async () => {
@@ -458,9 +603,11 @@ describe('an expression that fails', () => {
     // Only time that passes on the wall can run out.
     const real = { ...clock, wallMs: () => clock.wallMs(), monotonicMs: () => clock.monotonicMs() + performance.now() };
     const options = { budget: { budgetMs: 30, pieceMs: 5, shownMs: 5 }, clock: real as unknown as FakeClock };
-    const { evaluator, evaluate } = evaluatorOf([clear, shown], options);
+    const { evaluator } = evaluatorOf([clear, shown], options);
+    const writtenMonotonicMs = real.monotonicMs() + 3_600_000;
+    fleet.board.setFigures(mainFigures({ writtenMonotonicMs, mayJudge: true, graceEndsUnixMs: undefined }));
     const cutOff: unknown[] = [];
-    const [cleared, found] = await evaluate(...names);
+    const [cleared, found] = await evaluator.evaluate([clear, shown], () => names.map((name) => on(name)));
     for (const name of names) cutOff.push(cleared?.clearOf(on(name)), found?.annotationsOf(on(name)).summary);
     expect(new Set(cutOff)).toEqual(new Set(['error', '(no value)']));
     expect(evaluator.figuresOf(clear).lastError?.message).toBe(
