@@ -36,6 +36,16 @@ export function alertLink(base: string, alert: LinkedAlert, metric?: string): st
   return `${base}/#/${pathOf(subject)}?${query.join('&')}`;
 }
 
+/**
+ * Where people read what to do about an alert.
+ * @param base as for {@link alertLink}
+ * @param runbook of the rule; a shipped rule has a path of the master
+ */
+export function runbookLink(base: string, runbook: string | null): string | null {
+  if (runbook === null || !runbook.startsWith('/')) return runbook;
+  return base === '' ? null : base + runbook;
+}
+
 function pathOf({ kind, name }: AlertSubject): string {
   switch (kind) {
     case 'worker':

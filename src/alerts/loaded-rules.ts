@@ -1,6 +1,7 @@
 /** Checked rules as people read them. */
 import type { LoadedRules, RuleText } from '../model/alerts-status.ts';
 import type { Template } from './expression/template.ts';
+import { runbookLink } from './link.ts';
 import type { Rule, RuleSet } from './rules/rule.ts';
 import { shippedRules } from './rules/shipped.ts';
 
@@ -9,19 +10,20 @@ export function shownRules({ rules, disabled }: RuleSet): readonly Rule[] {
   return [...rules, ...shippedRules().filter(({ name }) => disabled.includes(name))];
 }
 
-export function loadedRules(set: RuleSet, load: number, loadedUnixMs: number): LoadedRules {
+/** @param publicUrl base of links to the master */
+export function loadedRules(set: RuleSet, load: number, loadedUnixMs: number, publicUrl: string): LoadedRules {
   return {
     load,
     loadedUnixMs,
     path: set.path ?? null,
     evaluationIntervalMs: set.evaluationIntervalMs,
-    rules: shownRules(set).map((rule) => ruleText(rule, !set.rules.includes(rule))),
+    rules: shownRules(set).map((rule) => ruleText(rule, !set.rules.includes(rule), publicUrl)),
     receivers: set.receivers.map(({ name, targets }) => ({ name, kinds: targets.map(({ kind }) => kind) })),
     muteTimes: set.muteTimes.map(({ name }) => name),
   };
 }
 
-function ruleText(rule: Rule, isDisabled: boolean): RuleText {
+function ruleText(rule: Rule, isDisabled: boolean, publicUrl: string): RuleText {
   return {
     name: rule.name,
     forEach: rule.forEach,
@@ -33,7 +35,7 @@ function ruleText(rule: Rule, isDisabled: boolean): RuleText {
     severity: rule.severity,
     labels: rule.labels,
     annotations: Object.fromEntries(Object.entries(rule.annotations).map(([name, text]) => [name, written(text)])),
-    runbookUrl: rule.runbookUrl ?? null,
+    runbookUrl: runbookLink(publicUrl, rule.runbookUrl ?? null),
     isShipped: rule.isShipped,
     isDisabled,
     place: rule.place ?? null,

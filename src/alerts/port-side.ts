@@ -214,7 +214,7 @@ class Running {
       this.#post({ type: 'log', level: 'warn', message: problemText(read.source?.path ?? 'shipped rules', warning) });
     }
     this.#lastLoad = read.source === undefined ? null : { atUnixMs, problems: [] };
-    this.#loaded = loadedRules(read.rules, (this.#loaded?.load ?? 0) + 1, atUnixMs);
+    this.#loaded = loadedRules(read.rules, (this.#loaded?.load ?? 0) + 1, atUnixMs, this.#settings.publicUrl);
     this.#post({ type: 'rules', loaded: this.#loaded, source: read.source });
     await this.#cycle.load(read.rules);
   }

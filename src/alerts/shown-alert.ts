@@ -1,10 +1,10 @@
 /** A record as everyone else sees it. */
 import type { Alert } from '../model/alert.ts';
-import { alertLink } from './link.ts';
+import { alertLink, runbookLink } from './link.ts';
 import type { Suppression } from './notify/suppression.ts';
 import type { AlertRecord } from './state/record.ts';
 
-/** @param publicUrl base of its link */
+/** @param publicUrl base of its links */
 export function alertOf(record: AlertRecord, suppression: Suppression, publicUrl: string): Alert {
   const { core, digest: _, before: __, ...shown } = record;
   return {
@@ -12,6 +12,7 @@ export function alertOf(record: AlertRecord, suppression: Suppression, publicUrl
     state: core.state,
     isFlapping: core.isFlapping,
     ...suppression,
+    runbookUrl: runbookLink(publicUrl, record.runbookUrl),
     link: alertLink(publicUrl, record, metricOf(record.expression)),
   };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { alertLink, LINK_MARGIN_MS } from '../../src/alerts/link.ts';
+import { alertLink, LINK_MARGIN_MS, runbookLink } from '../../src/alerts/link.ts';
 import type { AlertSubject } from '../../src/model/alert.ts';
 
 const BASE = 'https://pulselane.example.org/fleet';
@@ -53,4 +53,13 @@ describe('alertLink', () => {
       }),
     );
   });
+});
+
+it.each([
+  ['https://p.example/m', '/api/docs/alerts#hot', 'https://p.example/m/api/docs/alerts#hot'],
+  ['', '/api/docs/alerts#hot', null],
+  ['https://p.example', 'https://wiki.example.org/hot', 'https://wiki.example.org/hot'],
+  ['https://p.example', null, null],
+])('with the base %j, the runbook %j is %j', (base, runbook, link) => {
+  expect(runbookLink(base, runbook)).toBe(link);
 });

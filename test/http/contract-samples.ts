@@ -250,6 +250,10 @@ export const SAMPLES: Readonly<Record<string, readonly Sample[]>> = {
     { target: '/api/docs', status: 200 },
     { target: '/api/docs', status: 304, headers: { 'If-None-Match': '*' } },
   ],
+  getAlertRunbooks: [
+    { target: '/api/docs/alerts', status: 200 },
+    { target: '/api/docs/alerts', status: 304, headers: { 'If-None-Match': '*' } },
+  ],
   listLimits: [{ target: '/api/v1/limits', status: 200 }],
   callMcp: [
     {

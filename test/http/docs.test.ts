@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { loadedRules } from '../../src/alerts/loaded-rules.ts';
+import { parseRules } from '../../src/alerts/rules/parse-rules.ts';
 import { GUIDES } from '../../src/http/docs/guides.ts';
 import { ORIGIN, shownHost } from '../../src/http/docs/origin.ts';
 import { prose } from '../../src/http/docs/prose.ts';
@@ -57,6 +59,28 @@ test('the page runs no script, fetches nothing, and its style is the one that is
   );
   expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
 });
+
+test('the runbook of each shipped rule opens at its section', async () => {
+  const { app } = newApp();
+  const loaded = loadedRules(parsedRules(), 1, 0, 'https://pulselane.example.org/m');
+  expect(loaded.rules.length).toBeGreaterThan(10);
+  for (const { name, runbookUrl } of loaded.rules) {
+    const link = new URL(runbookUrl ?? '');
+    expect(link.href).toMatch(/^https:\/\/pulselane\.example\.org\/m\/api\//);
+    const page = await app.request(link.pathname.slice('/m'.length));
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    const html = await page.text();
+    const section = new RegExp(`<section id="${link.hash.slice(1)}">\\s*<h2>${name}</h2>\\s*<p>\\w`);
+    expect(html).toMatch(section);
+    expect(html).not.toMatch(/\]\(|\*\*|undefined/);
+  }
+});
+
+function parsedRules() {
+  const { rules, problems } = parseRules('rules: []', { path: undefined, allowsCommands: false, readFile: () => '' });
+  if (rules === undefined) throw new Error(JSON.stringify(problems));
+  return rules;
+}
 
 test.each([
   ['/api/docs', 'text/html; charset=utf-8'],

@@ -8,6 +8,7 @@
  * Severities: `page` – somebody must act now; `warning` – today; `info` – worth a look.
  */
 
+import { RUNBOOKS_PATH, runbookAnchor } from '../../model/alert-runbooks.ts';
 import { NOWHERE } from './document.ts';
 import { Problems } from './problems.ts';
 import type { Inhibition, Matcher, Rule } from './rule.ts';
@@ -231,9 +232,9 @@ export function shippedRules(): readonly Rule[] {
   return rules;
 }
 
-/** A path in Pulselane's repository, as in the rules for Prometheus. */
+/** A path of the master, which `runbookLink` makes a link. */
 function runbookOf(name: string): string {
-  return `docs/alert-runbooks.md#${name.toLowerCase()}`;
+  return `${RUNBOOKS_PATH}#${runbookAnchor(name)}`;
 }
 
 const is = (name: string, value: string): Matcher => ({ name, value, isRegex: false, isEqual: true });

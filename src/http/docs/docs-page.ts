@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 import { ERRORS } from '../../lib/errors.ts';
+import { RUNBOOKS_PATH } from '../../model/alert-runbooks.ts';
 import { METHODS, type OpenApiDocument, SUMMARY } from '../api/document.ts';
 import type { DescribedOperation } from './command.ts';
 import { GUIDES, type Guide } from './guides.ts';
@@ -19,11 +20,13 @@ export interface DocsPage {
 }
 
 export function docsPage(document: OpenApiDocument): DocsPage {
-  const styleHash = createHash('sha256').update(STYLE).digest('base64');
-  return {
-    html: String(pageHtml(document)),
-    contentSecurityPolicy: `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-  };
+  return { html: String(pageHtml(document)), contentSecurityPolicy: policyOf(STYLE) };
+}
+
+/** Allows nothing but the style. */
+export function policyOf(style: string): string {
+  const hash = createHash('sha256').update(style).digest('base64');
+  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
 function pageHtml(document: OpenApiDocument): Html {
@@ -48,7 +51,7 @@ function pageHtml(document: OpenApiDocument): Html {
       <body>
         <header>
           <h1>${info.title} API</h1>
-          <p class="soft">Version ${info.version} · <a href="/api/v1/openapi.json">OpenAPI 3.1 document</a> · <a href="/login">Log in or out</a></p>
+          <p class="soft">Version ${info.version} · <a href="/api/v1/openapi.json">OpenAPI 3.1 document</a> · <a href="${RUNBOOKS_PATH}">What to do about alerts</a> · <a href="/login">Log in or out</a></p>
           ${prose(SUMMARY)}
         </header>
         <nav aria-label="Contents">

@@ -145,7 +145,12 @@ export const ROUTE_LIMITS: readonly Row[] = [
   ...rows([...LIST, bound('atATime', 'master', MAX_QUERIES_UNDER_WAY, 'queries')], 'GET /api/v1/alerts'),
   ...rows(LIST, 'GET /api/v1/alerts/{id}', 'GET /api/v1/rules', 'GET /api/v1/silences'),
   ...rows(CREDENTIALS, 'GET /login', 'POST /login', 'POST /logout'),
-  ...rows([...ANY, bound('answer', 'call', 1024 ** 2)], 'GET /api/v1/openapi.json', 'GET /api/docs'),
+  ...rows(
+    [...ANY, bound('answer', 'call', 1024 ** 2)],
+    'GET /api/v1/openapi.json',
+    'GET /api/docs',
+    'GET /api/docs/alerts',
+  ),
   ...rows(LIST, 'GET /api/v1/lanes', 'GET /api/v1/pending', 'GET /api/v1/workers/{id}'),
   ...rows(RECORDS, 'GET /telemetry', 'GET /telemetry/{workerID}', 'GET /workers'),
   ...rows(
