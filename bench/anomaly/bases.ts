@@ -28,6 +28,18 @@ export function season(atS: number, peakHour: number, weekend: number): number {
   return wave * (day >= 5 ? weekend : 1);
 }
 
+/** Whether it is busy, for some minutes again and again. @param means in seconds, busy and at rest */
+function atRest(random: Random, [busyS, restS]: readonly [number, number]): (atS: number) => boolean {
+  let [isBusy, untilS] = [true, Number.NEGATIVE_INFINITY];
+  return (atS) => {
+    if (atS >= untilS) {
+      isBusy = !isBusy;
+      untilS = atS + (isBusy ? busyS * random.between(0.4, 1.6) : 60 + random.exponential(restS));
+    }
+    return isBusy;
+  };
+}
+
 const tenths = (value: number) => Math.round(value * 10) / 10;
 const percent = (value: number) => tenths(Math.min(100, Math.max(0, value)));
 
@@ -83,6 +95,20 @@ export const BASES = {
   /** A GPU with nothing to do. */
   gpuIdle(_random: Random): Base {
     return { kind: MetricKind.percent, noiseFactor: 1, pace: 1, next: () => 0 };
+  },
+
+  /** A GPU that has jobs at times: exactly 0, or exactly full. */
+  gpuRest(random: Random): Base {
+    const next = atRest(random, [random.between(120, 900), random.between(600, 3600)]);
+    const busy = random.whole(60, 99);
+    return { kind: MetricKind.percent, noiseFactor: 1, pace: 1, next: (atS) => (next(atS) ? busy : 0) };
+  },
+
+  /** The same number of tasks each time, and none between. */
+  tasksRest(random: Random): Base {
+    const next = atRest(random, [random.between(120, 900), random.between(600, 3600)]);
+    const tasks = random.whole(1, 8);
+    return { kind: MetricKind.count, noiseFactor: 1, pace: 1, next: (atS) => (next(atS) ? tasks : 0) };
   },
 
   /** No tasks at all. */

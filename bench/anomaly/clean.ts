@@ -24,6 +24,8 @@ export const WORKERS: readonly (readonly BaseName[])[] = [
   ['cpuIdle', 'memorySteady', 'storage', 'gpuIdle', 'tasksNone', 'temperature', 'counter'],
   // A program with a garbage collector, that works by the clock.
   ['beat', 'memorySaw', 'storage', 'gpuIdle', 'queue', 'latency', 'counter'],
+  // A machine with the same job again and again, and nothing between.
+  ['cpuBurst', 'memoryJobs', 'storage', 'gpuRest', 'tasksRest', 'temperature', 'counter'],
 ];
 export const METRICS = 8;
 

@@ -149,7 +149,7 @@ export class ScoreWriter {
 
   /**
    * Tells the model what is expected from now on, from the time of the week.
-   * @param expected by the metric's key; NaN: unknown from now on
+   * @param expected by the metric's key; NaN: nothing new is known, what was expected before stays
    */
   expect(expected: ReadonlyMap<string, number>): void {
     if (!this.#slot.size.isScored) return;

@@ -20,6 +20,8 @@ const SPREAD_CLIP = 3;
 const SAMPLE_PER_STEP = 0.89;
 /** Deviation of the recent level as share of that of samples: a quarter if they have no memory; not all of it, since that is a guess. */
 const LEAST_AVERAGE = 0.5;
+/** … where a usual step is so many times the noise floor: below that, nobody knows whether samples have a memory. */
+const NOISY_STEP = 1.2;
 
 /** The usual range leaves out this share on each side … */
 const OUTSIDE = 0.003;
@@ -138,7 +140,7 @@ export function learnLevel(
   // What varies from sample to sample varies less in their average, what varies slowly does not.
   into.scale = Math.max((high - low) / (2 * RANGE_SPREADS), floor);
   into.step = Math.exp(usualLog);
-  const quick = Math.min(1, (SAMPLE_PER_STEP * into.step) / into.scale);
+  const quick = into.step > NOISY_STEP * stepFloor ? Math.min(1, (SAMPLE_PER_STEP * into.step) / into.scale) : 0;
   const slow = Math.max(LEAST_AVERAGE, Math.sqrt(1 - quick * quick));
   into.level = (recent - usual) / Math.max(slow * (recent >= usual ? toHigh : toLow), floor);
   const spreadScale = Math.max(logRange / RANGE_SPREADS, LEAST_LOG_RANGE);

@@ -40,6 +40,9 @@ export interface AnomalyReason {
   readonly samples: number;
 }
 
+/** The spread of a metric that never varied is nearly 0, so what moves it is any number of times that. */
+const MOST_SHOWN_RATIO = 400;
+
 /**
  * @param metric as users call it: `memory`
  * @param unit follows numbers: `' %'`; empty: none
@@ -51,7 +54,7 @@ export function reasonText(
   { code, value, usual, ratio, samples }: AnomalyReason,
 ): string {
   const usually = `${shortNumber(usual)}${unit}`;
-  const times = `${shortNumber(ratio)} ×`;
+  const times = ratio >= MOST_SHOWN_RATIO ? `more than ${MOST_SHOWN_RATIO} ×` : `${shortNumber(ratio)} ×`;
   const during = samples === 1 ? 'for 1 sample' : `for ${samples} samples`;
   switch (code) {
     case ReasonCode.above:

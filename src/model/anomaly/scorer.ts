@@ -57,15 +57,20 @@ const COUNTER_RESET = 16;
 const AGE_AT_FIRST_EXPECTED = 2000;
 const MOST_VALUE = 1e30;
 
+/** An expected 0 is kept as this, since 0 is no reference: see state.ts. */
+const LEAST_REFERENCE = 1e-30;
+
 /**
- * Tells what is expected at this time of the week; NaN: nothing new is known. Between two calls the reference stays.
- * To be called by the thread that scores.
+ * Tells what is expected at this time of the week; NaN: nothing new is known. Between two calls the reference stays. Does nothing to a
+ * counter, of which the rate is scored. To be called by the thread that scores.
  */
 export function expectValue(floats: Float32Array, at: number, expected: number): void {
   if (!Number.isFinite(expected) || Math.abs(expected) > MOST_VALUE) return;
   const reference = floats[at + StateFloat.reference] as number;
-  const moved = Math.fround(expected) - reference;
-  floats[at + StateFloat.reference] = expected;
+  if (unpack(floats, at, Packed.rises) >= COUNTER_FROM) return;
+  const kept = Math.fround(expected) || LEAST_REFERENCE;
+  const moved = kept - reference;
+  floats[at + StateFloat.reference] = kept;
   for (const each of [StateFloat.recent, StateFloat.turn]) floats[at + each] = (floats[at + each] as number) - moved;
   if (reference !== 0) return;
   // The same range as before, told from the expected value: nothing is out of it because of that.

@@ -21,7 +21,7 @@ export const StateFloat = {
   usualLogSpread: 5,
   /** … and how far above it that is at most, usually. */
   logSpreadRange: 6,
-  /** What is expected at this time of the week; 0: nothing. */
+  /** What is expected at this time of the week; 0: nothing, so an expected 0 is kept as a number next to it. */
   reference: 7,
   /** Where the recent level last turned, or its farthest since: see rhythm.ts. */
   turn: 8,

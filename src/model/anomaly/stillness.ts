@@ -33,8 +33,12 @@ export function learnStillness(
   let longest = unpack(floats, at, Packed.longestRun);
   // Idle, and full, is no fault.
   const isIdle = value === 0 || (kind === MetricKind.percent && value >= 100);
-  if (age === 0 || isIdle) run = 0;
-  else if (isSame) run++;
+  if (age === 0) run = 0;
+  else if (isIdle) {
+    // Also how long it stands between two times of rest is usual.
+    longest = Math.max(longest, run);
+    run = 0;
+  } else if (isSame) run++;
   else {
     longest = Math.max(longest, run, 1);
     run = 0;

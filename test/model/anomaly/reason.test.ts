@@ -8,6 +8,9 @@ test('words say what is unusual, by how much, and for how long', () => {
   expect(text(ReasonCode.below, { samples: 1 })).toBe(
     'memory 3.9 × its usual spread below its usual 41 % for 1 sample',
   );
+  expect(text(ReasonCode.above, { ratio: 2_785_026_375.3 })).toBe(
+    'memory more than 400 × its usual spread above its usual 41 % for 6 samples',
+  );
   expect(text(ReasonCode.rising)).toBe('memory rose slowly to 3.9 × its usual spread above its usual 41 %');
   expect(text(ReasonCode.varying)).toBe('memory varies 3.9 × as much as usual for 6 samples');
   expect(text(ReasonCode.still)).toBe('memory stands still at 61.2 % for 6 samples, but usually varies');

@@ -87,6 +87,18 @@ test('a sensor that freezes is an anomaly; one that never varied, or stands at 0
   }
 });
 
+test.each([
+  ['tasks', MetricKind.count, 4],
+  ['a custom metric', MetricKind.any, 3],
+  ['a full GPU', MetricKind.percent, 90],
+  ['a little of a percentage', MetricKind.percent, 3],
+])('what comes again and again with nothing between is learned: %s', (_, kind, busy) => {
+  const series = new Series(kind);
+  const day = (n: number) => (n % 720 < 60 ? busy : 0);
+  series.takeAll(LEARNED, day);
+  expect(series.takeAll(7 * LEARNED, day)).toEqual(new Set());
+});
+
 test('growing variance is an anomaly', () => {
   const series = new Series();
   series.takeAll(LEARNED, usual);
@@ -175,4 +187,36 @@ test('an expected value makes what is usual at the time no anomaly, and what is 
   expectValue(series.floats, STATE_FLOATS, 70);
   expect(series.takeAll(1000, (sample) => usual(sample) + 30)).toEqual(new Set());
   expect(series.takeAll(60, usual)).toContain(ReasonCode.below);
+});
+
+test('what is expected may be 0 at night', () => {
+  const series = new Series();
+  const hour = (sample: number) => Math.floor(sample / 720) % 24;
+  const byDay = (sample: number) => (hour(sample) >= 8 && hour(sample) < 20 ? 80 + 2 * noise(sample) : 0);
+  series.takeAll(LEARNED, byDay);
+  for (let hours = 0; hours < 6 * 24; hours++) {
+    const at = hour(series.samples);
+    expectValue(series.floats, STATE_FLOATS, at >= 8 && at < 20 ? 80 : 0);
+    expect(series.takeAll(720, byDay)).toEqual(new Set());
+  }
+  for (let hours = 0; hours < 12; hours++) {
+    expectValue(series.floats, STATE_FLOATS, hours >= 8 ? 80 : 0);
+    series.takeAll(720, byDay);
+  }
+  expect(series.takeAll(12, (sample) => byDay(sample) - 50)).toContain(ReasonCode.below);
+});
+
+test('what a counter is expected to have reached does not matter to its rate', () => {
+  const series = new Series(MetricKind.any);
+  let total = 0;
+  const counts = (perStep: number) => (sample: number) => {
+    total += perStep + noise(sample);
+    return total;
+  };
+  series.takeAll(LEARNED, counts(50));
+  for (const expected of [1e6, 5e5, 0, 7e7]) {
+    expectValue(series.floats, STATE_FLOATS, expected);
+    expect(series.takeAll(720, counts(50))).toEqual(new Set());
+  }
+  expect(series.takeAll(30, counts(10))).toContain(ReasonCode.below);
 });
