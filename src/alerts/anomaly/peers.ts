@@ -1,6 +1,8 @@
 /**
  * Each worker beside its group: its usages against the median of the group's active workers, scored by how unusual that distance is
  * for this worker (model/anomaly/peers.ts). Workers without a group are not compared: nobody says that they are alike.
+ *
+ * A new thread, and a worker in another group, learn for half an hour before anything is an anomaly.
  */
 import { MetricKind } from '../../model/anomaly/metric-kind.ts';
 import { GroupLevel, LEAST_PEERS, scorePeer } from '../../model/anomaly/peers.ts';
@@ -29,9 +31,10 @@ export class Peers {
   readonly #writer: PeerScoresWriter;
   readonly #scorer = new Scorer();
   readonly #level = new GroupLevel();
-  /** By row: what was learned, of which worker, and up to which sample. */
+  /** By row: what was learned, of which worker in which group, and up to which sample. */
   #states = new Float32Array(0);
   #occupants = new Int32Array(0);
+  readonly #groupOf: string[] = [];
   #takenMs = new Float64Array(0);
   /** Rows with a score above 0. */
   readonly #scored = new Map<number, number>();
@@ -47,10 +50,10 @@ export class Peers {
   look(): void {
     const groups = this.#groups();
     const seen = new Set<number>();
-    for (const members of groups.values()) {
+    for (const [group, members] of groups) {
       if (members.length < LEAST_PEERS) continue;
       for (const { entry } of members) seen.add(entry.row);
-      this.#compare(members);
+      this.#compare(group, members);
     }
     for (const [row, occupant] of this.#scored) if (!seen.has(row)) this.#set(row, occupant, 0, undefined, 0);
   }
@@ -70,9 +73,9 @@ export class Peers {
     return groups;
   }
 
-  #compare(members: readonly Member[]): void {
+  #compare(group: string, members: readonly Member[]): void {
     this.#best.length = 0;
-    const isNew = members.map((member) => this.#isNew(member));
+    const isNew = members.map((member) => this.#isNew(group, member));
     for (let usage = 0; usage < USAGES.length; usage++) {
       const values = members.map(({ usages }) => usages[usage] as number);
       if (!this.#level.measure(values, values.length)) continue;
@@ -99,10 +102,12 @@ export class Peers {
   }
 
   /** Whether it has a sample that was not scored yet. */
-  #isNew({ entry: { row, occupant }, receivedMs }: Member): boolean {
+  #isNew(group: string, { entry: { row, occupant }, receivedMs }: Member): boolean {
     this.#reserve(row);
-    if (this.#occupants[row] !== occupant) {
+    // How far it is from other workers says nothing of these.
+    if (this.#occupants[row] !== occupant || this.#groupOf[row] !== group) {
       this.#occupants[row] = occupant;
+      this.#groupOf[row] = group;
       this.#takenMs[row] = 0;
       this.#states.fill(0, row * FLOATS_PER_WORKER, (row + 1) * FLOATS_PER_WORKER);
     }

@@ -65,7 +65,7 @@ export class Comparison {
   step = 0;
 }
 
-/** Begins a new state with what is known from elsewhere, instead of with its first samples. */
+/** Begins anew with what is known from elsewhere, instead of with what was learned. */
 export function beginLevel(floats: Float32Array, at: number, usual: number, spread: number, age: number): void {
   floats[at + StateFloat.recent] = usual;
   floats[at + StateFloat.recentSpread] = spread;

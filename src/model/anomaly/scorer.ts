@@ -25,7 +25,7 @@ const LEAST_WEIGHT = 0.2;
 const MOST_WEIGHT = 4;
 
 /** No anomalies before so many samples: half an hour. */
-const WARM_UP = 360;
+export const WARM_UP = 360;
 /** A state of that age, in samples, takes twice the distance for an anomaly, and a younger one more: a day has loads that an hour has not. */
 const YOUNG = 8000;
 /** At most so many times the distance: what is as far away as that is an anomaly at any age. */
@@ -80,9 +80,8 @@ export function expectValue(floats: Float32Array, at: number, expected: number):
   floats[at + StateFloat.age] = Math.min(floats[at + StateFloat.age] as number, AGE_AT_FIRST_EXPECTED);
 }
 
-/** Begins a new state with what is known from elsewhere, instead of with its first samples; does nothing to one that is not new. */
+/** Begins levels anew with what is known from elsewhere, as a state that is young but no longer new. */
 export function beginWith(floats: Float32Array, at: number, usual: number, spread: number): void {
-  if (floats[at + StateFloat.age] !== 0) return;
   beginLevel(floats, at, usual, spread, YOUNG);
 }
 

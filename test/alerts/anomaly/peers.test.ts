@@ -18,12 +18,15 @@ function watched() {
   fleet.onAnnounce = (items) => {
     for (const item of items) directory.apply(item);
   };
-  for (const id of [...IDS, 'alone']) {
-    fleet.register(id);
+  const moveTo = (group: string, ...ids: readonly string[]) => {
     const facts = { labels: {}, totalCpu: 0, totalMemoryGib: 0, totalStorageGib: 0, totalGpu: 0, ephemeral: false };
     const texts = { ip: '', instanceId: '', agentVersion: '' };
-    const group = id === 'alone' ? '' : 'rack';
-    fleet.onAnnounce([{ type: 'workerFacts', workerId: id, facts: { ...facts, ...texts, group } }]);
+    for (const workerId of ids)
+      fleet.onAnnounce([{ type: 'workerFacts', workerId, facts: { ...facts, ...texts, group } }]);
+  };
+  for (const id of [...IDS, 'alone']) {
+    fleet.register(id);
+    moveTo(id === 'alone' ? '' : 'rack', id);
   }
   const figures: AnomalyFigures[] = [];
   const errors: unknown[] = [];
@@ -57,7 +60,7 @@ function watched() {
     const { row, occupant } = directory.get(id) as WorkerEntry;
     return directory.board.peerScores.of(row, occupant);
   };
-  return { clock, fleet, directory, figures, beats, peersOf, start, watch };
+  return { clock, fleet, directory, figures, beats, peersOf, start, watch, moveTo };
 }
 
 test('a worker that leaves its group gets a score with the reason, and the others none', async () => {
@@ -90,14 +93,37 @@ test('a worker that falls silent has no score beside its group, and neither has 
   expect(peersOf('w0')).toBeUndefined();
 });
 
-test('the next thread begins without what the one before had found, and learns anew', async () => {
+test('the next thread begins without what the one before had found, and a worker that stays apart is no anomaly to it', async () => {
   const { beats, peersOf, watch, start } = watched();
   await beats(500);
   await beats(20, 90);
   expect(peersOf('w0')?.cause).toBeDefined();
   await watch.stop();
   start();
-  // One sample is no agreement.
+  expect(peersOf('w0')).toBeUndefined();
+  for (let beat = 0; beat < 400; beat++) {
+    await beats(1, 90);
+    expect(peersOf('w0')?.cause).toBeUndefined();
+  }
+  await beats(20, 10);
+  expect(peersOf('w0')?.cause).toMatchObject({ metric: 'memory_usage', code: ReasonCode.peers, value: 10 });
+});
+
+test('a worker in another group is compared with that one, once it is known how far it is from it', async () => {
+  const { beats, peersOf, moveTo } = watched();
+  moveTo('pool', 'w0');
+  // The only one there.
+  await beats(500, 90);
+  moveTo('rack', 'w0');
+  for (let beat = 0; beat < 400; beat++) {
+    await beats(1, 90);
+    expect(peersOf('w0')?.cause).toBeUndefined();
+  }
+  await beats(20, 10);
+  expect(peersOf('w0')?.cause).toMatchObject({ metric: 'memory_usage', value: 10 });
+  // What it did there is forgotten, and it does it still.
+  moveTo('pool', ...IDS);
+  await beats(20, 10);
   expect(peersOf('w0')?.cause).toBeUndefined();
 });
 

@@ -45,11 +45,23 @@ test('a worker that leaves its group is an anomaly, whatever the group does; one
   );
 });
 
-test('a worker that is always apart is usual in time, and one that comes so is told', () => {
+test.each([20, -40, 45])('a worker that is always %i apart is no anomaly, not even at first', (away) => {
   const group = new Group();
-  expect(group.go(600, 20)).toContain(ReasonCode.peers);
-  group.go(2 * DAY, 20);
-  expect(group.go(DAY, 20)).toEqual(new Set());
+  expect(group.go(2 * DAY, away)).toEqual(new Set());
+  expect(group.go(60, away < 0 ? 0 : away - 45)).toEqual(new Set([ReasonCode.peers]));
+});
+
+test('what a worker does in its first minutes is no anomaly, and does not make one usual', () => {
+  const group = new Group();
+  expect(group.go(60, 40)).toEqual(new Set());
+  expect(group.go(DAY, 0)).toEqual(new Set());
+  expect(group.go(60, 25)).toEqual(new Set([ReasonCode.peers]));
+});
+
+test('one that is like its group in the first half hour is told soon if it leaves it', () => {
+  const group = new Group();
+  expect(group.go(400, 0)).toEqual(new Set());
+  expect(group.go(12, 20)).toEqual(new Set([ReasonCode.peers]));
 });
 
 test('a group of fewer than five gives nothing', () => {
