@@ -18,6 +18,7 @@ import type { Announcement } from '../reading/directory.ts';
 import { ReaderHost } from '../reading/reader-host.ts';
 import type { BoardMemory } from '../store/board.ts';
 import type { AnomalyFigures } from '../store/master-figures.ts';
+import { PeerScoresWriter } from '../store/peer-scores.ts';
 import { COMMAND_WITHIN_MS, MAX_COMMANDS, MAX_SILENCE_S, STOP_WITHIN_MS, TRIAL_WITHIN_MS } from './alerts-limits.ts';
 import type { ExpectedValues } from './anomaly/seasons.ts';
 import type { AlertsSettings, FromAlerts, RuleSource, ToAlerts } from './messages.ts';
@@ -35,6 +36,7 @@ export interface AlertsHostOptions {
   readonly roster: () => readonly Announcement[];
   readonly onEvent: (event: NewEvent) => void;
   readonly onExpected: (workers: readonly ExpectedValues[]) => void;
+  /** How many workers are unusual; none is scored while the thread is away. */
   readonly onAnomalies: (figures: AnomalyFigures) => void;
   /** Told once when alerts are degraded … */
   readonly onFault: (detail: string) => void;
@@ -233,6 +235,7 @@ export class AlertsHost {
 
   #died(death: ThreadDeath): number {
     this.#replyToAll();
+    this.#forgetScores();
     if (!this.#isStopping) {
       const reason = death.how === 'killed' ? death.reason : `the alerts thread ended: ${death.reason}`;
       const detail = `${reason}; it restarts in ${death.backOffMs} ms`;
@@ -240,6 +243,13 @@ export class AlertsHost {
       this.#tellStatus();
     }
     return death.backOffMs;
+  }
+
+  /** What the thread found of the present is not true for long. It is dead: the next one writes these after this. */
+  #forgetScores(): void {
+    const { board, onAnomalies } = this.#options;
+    onAnomalies({ scored: 0, anomalous: 0 });
+    new PeerScoresWriter(board.peerScores).reset();
   }
 
   #tell(announcement: Announcement): void {

@@ -39,7 +39,7 @@ export interface RunningMaster {
   /** Undefined: no receiver of metrics is set. */
   readonly exports: Pick<ExportHost, 'receivers' | 'thread'> | undefined;
   /** Undefined: alerts are off. */
-  readonly alerts: Pick<AlertsHost, 'status' | 'thread'> | undefined;
+  readonly alerts: Pick<AlertsHost, 'follow' | 'status' | 'thread'> | undefined;
   /** Resolves with the reason if the master cannot continue: then stop it. */
   readonly failure: Promise<PulselaneError>;
   /**

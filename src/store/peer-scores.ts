@@ -1,5 +1,6 @@
 /**
- * How unlike its group each worker is: the alerts thread's own score, one row per row of the board, written by that thread alone.
+ * How unlike its group each worker is: the alerts thread's own score, one row per row of the board, written by that thread alone, and
+ * by main while that thread is dead.
  *
  *     64 bytes:  generation · copy A: occupant, score, usual, value, samples, time · copy B
  *
@@ -65,7 +66,10 @@ export class PeerScoresReader extends PeerScoresViews {
 }
 
 export class PeerScoresWriter extends PeerScoresViews {
-  /** Undoes what a killed predecessor had begun, and forgets all its scores: the next evaluation gives new ones. */
+  /**
+   * Undoes what a killed predecessor had begun, and forgets all its scores: the next evaluation gives new ones. Also by main, while there
+   * is no such thread.
+   */
   reset(): void {
     const { words } = this;
     for (let first = 0; first < words.length; first += ROW_WORDS) {

@@ -3,13 +3,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startMaster } from '../../src/app/master.ts';
 import type { RunningMaster } from '../../src/app/running-master.ts';
 import { masterConfig } from '../../src/config/resolve.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Alert } from '../../src/model/alert.ts';
+import { BoardReader } from '../../src/store/board.ts';
+import { PeerScoresWriter } from '../../src/store/peer-scores.ts';
 import { eventually } from '../support/eventually.ts';
 import { keptLog } from '../support/kept-log.ts';
 import { IS_LONG_RUN } from '../support/repetitions.ts';
@@ -99,11 +101,23 @@ test('an alert fires, recovers and is told once each, and the next thread and th
   first.beat('w', 97);
   await eventually(() => first.alertOf('Hot', 'w')?.values.now?.parts.some(({ value }) => value === 97));
 
-  const { thread } = first.master.alerts?.thread ?? {};
+  const { manager, alerts } = first.master;
+  const figures = vi.spyOn(manager, 'anomalies', 'set');
+  const peerScores = () => new BoardReader(manager.boardMemory).peerScores.of(0, 1)?.score;
+  const whileAway: unknown[] = [];
+  alerts?.follow(({ type }) => {
+    if (type === 'alertsStatus' && alerts.status?.problems.length)
+      whileAway.push(figures.mock.lastCall?.[0], peerScores());
+  });
+  new PeerScoresWriter(manager.boardMemory.peerScores).set(0, 1, 0.9, undefined, 0);
+  expect(peerScores()).toBe(0.9);
+  const { thread } = alerts?.thread ?? {};
   await thread?.terminate();
   await eventually(
     () => first.master.alerts?.thread.thread !== thread && first.master.alerts?.status?.problems.length === 0,
   );
+  // What the thread had found of anomalies is not shown as true while there is none.
+  expect(whileAway.slice(0, 2)).toEqual([{ scored: 0, anomalous: 0 }, undefined]);
   await first.evaluated();
   expect(first.events()).toEqual(['alert Hot w']);
   await first.master.stop();

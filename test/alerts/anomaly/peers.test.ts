@@ -121,9 +121,9 @@ test('a worker in another group is compared with that one, once it is known how 
   }
   await beats(20, 10);
   expect(peersOf('w0')?.cause).toMatchObject({ metric: 'memory_usage', value: 10 });
-  // What it did there is forgotten, and it does it still.
+  // How far it was from its old group says nothing of the new one.
   moveTo('pool', ...IDS);
-  await beats(20, 10);
+  await beats(1, 10);
   expect(peersOf('w0')?.cause).toBeUndefined();
 });
 
