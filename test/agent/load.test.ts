@@ -17,6 +17,7 @@ import {
 } from '../../src/model/heartbeat-limits.ts';
 import { scanHeartbeat } from '../../src/model/heartbeat-scan.ts';
 import { recordJsonHead, taskJson } from '../../src/model/record-json.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 import { repetitions } from '../support/repetitions.ts';
 
 const SETTINGS = checkAgentOptions({ workerId: 'w'.repeat(256), master: '127.0.0.1:1' });
@@ -108,7 +109,7 @@ describe('whatever an agent takes, a master takes', () => {
   });
 });
 
-const taskId = fc.string({ unit: 'binary', maxLength: 200 }).map((text) => text.toWellFormed());
+const taskId = fc.string({ unit: ANY_CHARACTER, maxLength: 200 }).map((text) => text.toWellFormed());
 const amount = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });
 const task = fc.record(
   {

@@ -1,5 +1,6 @@
 /** Texts that terminals stumble over. */
 import fc from 'fast-check';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 
 /** What must never reach a terminal: control characters and what reorders a line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -35,7 +36,7 @@ const pieces = fc.constantFrom(
 
 /** Any text, with more than its share of what is tricky. */
 export const trickyText = fc
-  .array(fc.oneof(pieces, fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' })), { maxLength: 8 })
+  .array(fc.oneof(pieces, fc.string({ unit: 'grapheme' }), fc.string({ unit: ANY_CHARACTER })), { maxLength: 8 })
   .map((parts) => parts.join(''));
 
 /** What may be a worker's id, tricky ones first. */

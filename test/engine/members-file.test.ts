@@ -9,6 +9,7 @@ import { MembersFile } from '../../src/engine/persistence/members-file.ts';
 import { JOURNAL_HEADER, journalLine } from '../../src/engine/persistence/members-journal.ts';
 import { WorkerInfoSchema } from '../../src/gen/pulselane/v1/telemetry_pb.ts';
 import { ISOLATIONS } from '../../src/model/isolation.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { keptLog } from '../support/kept-log.ts';
@@ -275,7 +276,7 @@ const change: fc.Arbitrary<(members: Members) => void> = fc.oneof(
   fc.tuple(ids, fc.array(fc.string(), { maxLength: 9 })).map(([id, instances]) => {
     return (members: Members) => members.setInstances(id, instances);
   }),
-  fc.tuple(ids, fc.string({ unit: 'binary', maxLength: 5 }), fc.double()).map(([id, text, totalCpu]) => {
+  fc.tuple(ids, fc.string({ unit: ANY_CHARACTER, maxLength: 5 }), fc.double()).map(([id, text, totalCpu]) => {
     const info = create(WorkerInfoSchema, { workerId: id, group: text.toWellFormed(), totalCpu });
     return (members: Members) => members.describe(id, info);
   }),

@@ -2,13 +2,14 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { TelemetryJson } from '../../src/model/record-json.ts';
 import { workerIdProblem } from '../../src/model/worker-id.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 import { task } from '../support/fleet.ts';
 import { newApp } from './support.ts';
 
 const workerId = fc
   .oneof(
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),
-    fc.string({ unit: 'binary', minLength: 1, maxLength: 64 }),
+    fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 64 }),
     // What paths, JSON and percent-encoding are made of.
     fc.string({
       unit: fc.constantFrom('.', '/', '%', '2', 'f', '?', '#', '+', '\\', '"', ':', '*', ' ', '&'),

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { MAX_WORKERS_INLINE } from '../../src/http/http-limits.ts';
 import { hostOf, sanitizedLabelName } from '../../src/http/query/scrape-targets.ts';
 import type { WorkerFacts } from '../../src/model/worker-facts.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 import { newApp } from './support.ts';
 
 interface Target {
@@ -171,7 +172,7 @@ test.each([
 
 test('any text of a worker gives label names that Prometheus takes', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 20 }), (name) => {
+    fc.property(fc.string({ unit: ANY_CHARACTER, maxLength: 20 }), (name) => {
       const plain = sanitizedLabelName(name);
       return /^[a-zA-Z0-9_]*$/.test(plain) && plain.length === [...name].length;
     }),

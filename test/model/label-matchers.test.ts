@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkMatcher, formatMatcher, labelTest, parseMatcher } from '../../src/model/label-matchers.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 
 const matches = (texts: readonly string[], labels: Record<string, string>) =>
   labelTest(texts.map(parseMatcher))(labels);
@@ -52,7 +53,7 @@ describe('matchers of labels', () => {
   it('are read back from their text', () => {
     const matcher = fc.record({
       name: fc.stringMatching(/^[a-z_][a-z0-9_.]{0,9}$/),
-      value: fc.string({ unit: 'binary' }),
+      value: fc.string({ unit: ANY_CHARACTER }),
       isRegex: fc.boolean(),
       isEqual: fc.boolean(),
     });

@@ -2,9 +2,10 @@ import { Metadata } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeRejected, encodeRejected, MAX_REJECTED_BYTES, REJECTED_KEY } from '../../src/model/rejected-metadata.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 
 const texts = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 2000 }),
+  fc.string({ unit: ANY_CHARACTER, maxLength: 2000 }),
   fc.string({ unit: 'grapheme', maxLength: 400 }),
   fc.string({ maxLength: 2000 }),
 );

@@ -10,6 +10,7 @@ import { rateLimit } from '../../src/model/heartbeat-rate.ts';
 import { fittedInfo } from '../../src/model/worker-info.ts';
 import { Peers } from '../../src/rpc/peers.ts';
 import { PEER_CALLS_BURST_MS } from '../../src/rpc/server.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import type { WorkerClient } from '../support/grpc-client.ts';
 import { keptLog } from '../support/kept-log.ts';
@@ -245,12 +246,12 @@ describe('what a worker says of itself', () => {
   });
 
   test('fits whatever it is, once it is fitted', () => {
-    const text = fc.string({ unit: 'binary', maxLength: 2000 });
+    const text = fc.string({ unit: ANY_CHARACTER, maxLength: 2000 });
     const info = fc.record({
       group: text,
       workerIp: text,
       agentVersion: text,
-      labels: fc.dictionary(fc.string({ unit: 'binary', maxLength: 400 }), text, { maxKeys: 80 }),
+      labels: fc.dictionary(fc.string({ unit: ANY_CHARACTER, maxLength: 400 }), text, { maxKeys: 80 }),
     });
     fc.assert(
       fc.property(info, (parts) => {

@@ -1,6 +1,7 @@
 /** Samples and columns of every kind, for property tests. */
 import fc from 'fast-check';
 import { BASE_METRICS, type MetricKey, type SampleRun } from '../../../src/history/samples.ts';
+import { ANY_CHARACTER } from '../../support/any-character.ts';
 
 /** Bit for bit, except that every NaN is one. */
 export function bitsOf(column: Float64Array | undefined): string[] {
@@ -52,7 +53,7 @@ export function columns(length: number): fc.Arbitrary<Float64Array> {
 
 export const keys: fc.Arbitrary<MetricKey> = fc.oneof(
   fc.constantFrom(...BASE_METRICS),
-  fc.string({ unit: 'binary', maxLength: 30 }).map((name) => `metrics.${name.toWellFormed()}`),
+  fc.string({ unit: ANY_CHARACTER, maxLength: 30 }).map((name) => `metrics.${name.toWellFormed()}`),
   fc
     .tuple(fc.nat(2_000_000), fc.constantFrom('utilization_percent', 'memory_used_bytes', 'power_watts', 'other'))
     .map(([index, field]) => `gpus.${index}.${field}`),

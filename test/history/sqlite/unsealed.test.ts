@@ -4,6 +4,7 @@ import { HistoryError } from '../../../src/history/history-error.ts';
 import type { SampleRun } from '../../../src/history/samples.ts';
 import { RunCollector } from '../../../src/history/sqlite/run-collector.ts';
 import { decodeUnsealed, type StoredRun, unsealedRows } from '../../../src/history/sqlite/unsealed.ts';
+import { ANY_CHARACTER } from '../../support/any-character.ts';
 import { repetitions } from '../../support/repetitions.ts';
 import { sampleRun } from '../history-data.ts';
 import { samplesOf } from '../history-model.ts';
@@ -35,7 +36,7 @@ const arbitraryRun: fc.Arbitrary<StoredRun> = fc
     run: fc.integer({ min: 1, max: 0xffff_ffff }),
     first: fc.maxSafeNat(),
     count: fc.integer({ min: 1, max: 20 }),
-    keys: fc.uniqueArray(fc.string({ unit: 'binary' }), { maxLength: 4 }),
+    keys: fc.uniqueArray(fc.string({ unit: ANY_CHARACTER }), { maxLength: 4 }),
   })
   .chain(({ worker, run, first, count, keys }) =>
     fc

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { escapeLabelName, escapeMetricName } from '../../../src/metrics/exposition/names.ts';
+import { ANY_CHARACTER } from '../../support/any-character.ts';
 import { unescapeValues } from './unescape.ts';
 
 test.each([
@@ -37,7 +38,7 @@ test.each([
   expect(escapeLabelName(name, escaping)).toBe(expected);
 });
 
-const name = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.string());
+const name = fc.oneof(fc.string({ unit: ANY_CHARACTER }), fc.string({ unit: 'grapheme' }), fc.string());
 
 test('every name becomes one that all clients read', () => {
   fc.assert(

@@ -1,6 +1,7 @@
 /** Families with the most hostile names and values that workers can send, one of each type. */
 import fc from 'fast-check';
 import type { FamilyWithSeries, Label } from '../../../src/metrics/family.ts';
+import { ANY_CHARACTER } from '../../support/any-character.ts';
 
 export const HOSTILE_IDS = [
   'plain',
@@ -41,7 +42,7 @@ export const asWritten = (text: string): string => text.toWellFormed();
 
 const text = fc.oneof(
   fc.constantFrom(...HOSTILE_IDS),
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: ANY_CHARACTER }),
   fc.string({ unit: fc.constantFrom('\\', '"', '\n', '\r', '{', '}', ',', '=', '#', ' ', '\ud800', 'a') }),
 );
 const number = fc.double();
@@ -50,7 +51,7 @@ const count = fc.nat();
 const labels = (...reserved: string[]): fc.Arbitrary<Label[]> =>
   fc
     .uniqueArray(
-      fc.tuple(fc.oneof(fc.constantFrom(...HOSTILE_NAMES), fc.string({ unit: 'binary', maxLength: 8 })), text),
+      fc.tuple(fc.oneof(fc.constantFrom(...HOSTILE_NAMES), fc.string({ unit: ANY_CHARACTER, maxLength: 8 })), text),
       {
         maxLength: 4,
         selector: ([name]) => name,
