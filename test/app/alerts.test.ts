@@ -61,6 +61,12 @@ async function start(settings: Settings = {}) {
         const alert = alertOf(rule, worker);
         return alert?.state === state && alert;
       }),
+    /** Lets workers beat until each has its alert: one that beat once could be inactive before the rules are evaluated. */
+    fire: (rule: string, ...workers: readonly string[]) =>
+      eventually(() => {
+        for (const worker of workers) started.manager.processHeartbeat({ workerId: worker, cpuUsage: 95 });
+        return workers.every((worker) => alertOf(rule, worker)?.state === 'firing');
+      }),
     /** Evaluates all rules on what is known now: a reload does. */
     async evaluated() {
       expect(await started.operator.askAlerts({ type: 'reload-rules' })).toMatchObject({ ok: true });
@@ -140,12 +146,11 @@ test('an alert fires, recovers and is told once each, and the next thread and th
 
 test('a worker that is removed closes its alerts, and one that falls silent does not', async () => {
   await writeFile(rulesFile, rulesOf(HOT));
-  const { beat, alertIn, alertOf, master, events, evaluated } = await start({
+  const { fire, alertIn, alertOf, master, events, evaluated } = await start({
     HEARTBEAT_INTERVAL: '100ms',
     INACTIVITY_TIMEOUT: '1s',
   });
-  beat('w', 95);
-  await alertIn('Hot', 'w', 'firing');
+  await fire('Hot', 'w');
   await eventually(() => alertOf('Hot', 'w')?.noDataSinceUnixMs !== null);
   await evaluated();
   expect(alertOf('Hot', 'w')?.state).toBe('firing');
@@ -159,7 +164,7 @@ test.each([{ groups: [''] }, { groups: ['pair-1', 'pair-2'] }])(
   async ({ groups }) => {
     const silent = '{ alert: Silent, for_each: worker, when: "state == \\"inactive\\"" }';
     await writeFile(rulesFile, rulesOf(HOT, silent));
-    const { master, beat, alertIn, alertOf, evaluated, events } = await start({
+    const { master, fire, alertIn, alertOf, evaluated, events } = await start({
       HEARTBEAT_INTERVAL: '100ms',
       INACTIVITY_TIMEOUT: '1s',
     });
@@ -167,9 +172,8 @@ test.each([{ groups: [''] }, { groups: ['pair-1', 'pair-2'] }])(
     for (const [index, workerId] of workers.entries()) {
       const group = groups[index % groups.length] as string;
       master.manager.announceWorker(create(WorkerInfoSchema, { workerId, group }));
-      beat(workerId, 95);
     }
-    for (const workerId of workers) await alertIn('Hot', workerId, 'firing');
+    await fire('Hot', ...workers);
     await eventually(() => master.manager.holds.brakes.length > 0);
     for (const group of groups) await alertIn('GroupMostlySilent', group, 'firing');
     await evaluated();
