@@ -1,4 +1,4 @@
-/** `pulselane check`: what it says as pure functions, and as the real process that Nagios would start. */
+/** `pulselane check`: what it says as pure functions, as a command on a real HTTP front, and as the process that Nagios would start. */
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,8 @@ import type { Alert } from '../../src/model/alert.ts';
 import { alertJson } from '../../src/model/alert-json.ts';
 import { serve } from '../http/support.ts';
 import { ALERT_TIME, alertsStatus, alertsTold, anAlert } from '../support/alerts.ts';
+import { ANY_CHARACTER } from '../support/any-character.ts';
+import { run } from './run.ts';
 
 const SETTINGS: CheckSettings = {
   criticalSeverities: ['page', 'critical'],
@@ -108,7 +110,7 @@ describe('the verdict', () => {
   });
 
   it('has one line, one separator and at most 8 KB, whatever alerts are called', () => {
-    const text = fc.string({ unit: 'binary', maxLength: 400 });
+    const text = fc.string({ unit: ANY_CHARACTER, maxLength: 400 });
     fc.assert(
       fc.property(fc.array(fc.tuple(text, text), { maxLength: 40 }), (facts) => {
         const alerts = facts.map(([rule, worker]) => anAlert({ rule, worker }));
@@ -147,9 +149,16 @@ describe('threshold ranges', () => {
   });
 });
 
+/** Without a process of its own, which takes most of a second. */
+async function check(url: string, ...args: readonly string[]) {
+  const { stdout, stderr, exitCode } = await run(['check', `--url=${url}`, ...args], { isTTY: false });
+  expect(stderr).toBe('');
+  return { code: exitCode, stdout };
+}
+
 describe('as a process', () => {
   const BIN = fileURLToPath(new URL('../../bin/pulselane.js', import.meta.url));
-  const check = async (url: string, ...args: readonly string[]) => {
+  const checkProcess = async (url: string, ...args: readonly string[]) => {
     const env = { ...process.env, PULSELANE_URL: url };
     try {
       const { stdout } = await promisify(execFile)(process.execPath, [BIN, 'check', ...args], { env });
@@ -161,6 +170,31 @@ describe('as a process', () => {
     }
   };
 
+  test('the exit code is that of the verdict, also of wrong flags', async () => {
+    const { url, fleet } = await serve();
+    fleet.onAnnounce([
+      alertsTold(anAlert()),
+      { type: 'alertsStatus', status: alertsStatus({ lastEvaluatedUnixMs: Date.now() }) },
+    ]);
+    const all = await checkProcess(url);
+    expect(all.code).toBe(2);
+    expect(all.stdout).toMatch(/^PULSELANE CRITICAL - 1 alert firing: .* \| firing=1;;;0 /);
+    const wrong = await checkProcess(url, '--nonsense');
+    expect(wrong).toMatchObject({ code: 3, stdout: expect.stringContaining("unknown option '--nonsense'") });
+    expect(wrong.stdout.split('\n')).toHaveLength(2);
+  });
+
+  test('a master that says nothing is UNKNOWN', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as { port: number };
+    const late = await checkProcess(`http://127.0.0.1:${port}`, '--timeout', '0.2');
+    expect(late).toMatchObject({ code: 3, stdout: expect.stringContaining('within 0.2 s') });
+  });
+});
+
+describe('of a master', () => {
   test('the exit code is that of the worst alert that it was asked for', async () => {
     const { url, fleet } = await serve();
     fleet.register('calm');
@@ -203,13 +237,7 @@ describe('as a process', () => {
     expect(await check(url, '--group', 'ghosts')).toMatchObject({ code: 3 });
   });
 
-  test('a master that is away, or says nothing, is UNKNOWN', async () => {
-    const silent = createServer(() => {});
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => void silent.close());
-    const { port } = silent.address() as { port: number };
-    const late = await check(`http://127.0.0.1:${port}`, '--timeout', '0.2');
-    expect(late).toMatchObject({ code: 3, stdout: expect.stringContaining('within 0.2 s') });
+  test('a master that is away is UNKNOWN', async () => {
     expect(await check('http://127.0.0.1:1')).toMatchObject({ code: 3, stdout: expect.stringContaining('UNKNOWN') });
   });
 });
