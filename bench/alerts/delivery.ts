@@ -18,7 +18,7 @@ const ALERTS = 250;
 const SPREAD_MS = 37_300;
 const INTERVAL_S = 5;
 /** In the tests, which only check that everything still runs. */
-const SHORT = { intervalS: 1, alerts: 5, spreadMs: 500 };
+const SHORT = { intervalS: 1, alerts: 3, spreadMs: 200 };
 
 interface Run {
   readonly intervalMs: number;
