@@ -20,7 +20,7 @@ import type { AlertStore } from './store/alert-store.ts';
 import { readAlerts, writeAlerts } from './store/stored-alerts.ts';
 
 export interface CycleOptions {
-  readonly evaluation: Pick<Evaluation, 'load' | 'evaluate' | 'isLeftOut'>;
+  readonly evaluation: Omit<Evaluation, 'announced' | 'figuresOf' | 'stop'>;
   readonly notices: Notices;
   readonly states: AlertStates;
   readonly store: AlertStore;
@@ -207,7 +207,7 @@ export class Cycle {
   }
 
   async #store(now: Now): Promise<boolean> {
-    const { notices, states, store, clock } = this.#options;
+    const { evaluation, notices, states, store, clock } = this.#options;
     if ((await this.#reopened()) === 'empty') {
       for (const { id } of states.all()) this.#unsaved.add(id);
       this.#areNoticesUnsaved = true;
@@ -219,9 +219,11 @@ export class Cycle {
         const changed = [...this.#unsaved].flatMap((id) => states.get(id) ?? []);
         writeAlerts(connection, changed, this.#unsavedRemovals, now.attentiveMs);
       }
+      evaluation.write?.(connection, isAll);
       notices.write(connection, isAll);
     });
     if (!isStored) return false;
+    evaluation.written?.();
     if (this.#unsaved.size > 0 || this.#unsavedRemovals.size > 0 || isProgressDue) this.#storedMs = clock.monotonicMs();
     this.#unsaved.clear();
     this.#unsavedRemovals.clear();
@@ -246,11 +248,12 @@ export class Cycle {
   }
 
   #read(): boolean {
-    const { states, notices, store, onLoss } = this.#options;
+    const { evaluation, states, notices, store, onLoss } = this.#options;
     try {
       store.read((connection) => {
         const { records, seenMs, unreadable } = readAlerts(connection);
         states.load(records, seenMs);
+        evaluation.read?.(connection);
         notices.read(connection);
         if (unreadable > 0) onLoss(`${unreadable} alerts of the file of alerts cannot be read and are left out`);
       });

@@ -27,6 +27,12 @@ export interface Evaluation {
   evaluate(rules: readonly Rule[], firingOf: (rule: Rule) => Iterable<AlertSubject>): Promise<readonly Evaluated[]>;
   /** Changes that the directory has already applied. */
   announced?(items: readonly Announcement[]): void;
+  /** Takes what was stored before: once. */
+  read?(connection: Connection): void;
+  /** Stores what is not stored, in the transaction that stores the states. `isAll`: the file is new, so that nothing is. */
+  write?(connection: Connection, isAll: boolean): void;
+  /** After that transaction was committed. */
+  written?(): void;
   figuresOf(rule: Rule): Pick<RuleFigures, 'lastEvaluatedUnixMs' | 'evaluationMs' | 'errors' | 'lastError'>;
   stop(): Promise<void>;
 }

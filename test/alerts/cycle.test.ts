@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Cycle } from '../../src/alerts/cycle.ts';
+import { DevicesSeen } from '../../src/alerts/evaluation/devices-seen.ts';
 import type { Evaluated } from '../../src/alerts/evaluation/evaluated.ts';
 import type { Notices } from '../../src/alerts/parts.ts';
 import type { Rule } from '../../src/alerts/rules/rule.ts';
 import { AlertStates } from '../../src/alerts/state/alert-states.ts';
 import { AlertStore } from '../../src/alerts/store/alert-store.ts';
 import { readAlerts } from '../../src/alerts/store/stored-alerts.ts';
+import { readDevices, writeDevices } from '../../src/alerts/store/stored-devices.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { quietNotices } from './quiet-notices.ts';
 import { evaluated, type FoundOf, rule, ruleSet } from './rules.ts';
@@ -31,6 +33,7 @@ class Scene {
   readonly clock = new FakeClock();
   readonly states = new AlertStates({ noDataAfterMs: 3_600_000 });
   readonly store: AlertStore;
+  readonly devices = new DevicesSeen();
   readonly cycle: Cycle;
   /** What the rules find from now on. */
   found: FoundOf = {};
@@ -51,6 +54,12 @@ class Scene {
         load: () => {},
         evaluate: (rules) => this.#evaluate(rules),
         isLeftOut: ({ name }) => this.leftOut === name,
+        read: (connection) => readDevices(connection, this.devices),
+        write: (connection, isAll) => {
+          if (isAll) this.devices.loseFile();
+          writeDevices(connection, this.devices);
+        },
+        written: () => this.devices.saved(),
       },
       notices: quietNotices(notices),
       states,
@@ -182,6 +191,26 @@ test('a file that was lost, or damaged, is written anew from memory', async () =
   expect(asked).toEqual([false, true, false]);
   expect(scene.store.read(readAlerts).records).toHaveLength(1);
   expect(scene.losses).toEqual([`${path} was removed: it is written again`]);
+});
+
+test('devices that workers have had outlive the thread, also if the file is lost', async () => {
+  const first = new Scene();
+  for (const name of ['kept', 'gone']) first.devices.see(name, 4, 2);
+  first.devices.see('registered', 0, 3);
+  await first.cycle.load(ruleSet([rule('Hot')]));
+  expect(first.devices.unsaved.size).toBe(0);
+  first.devices.forget('gone');
+  await first.pass(5);
+  const after = async () => {
+    const next = new Scene();
+    await next.cycle.load(ruleSet([rule('Hot')]));
+    return ['kept', 'gone', 'registered'].map((name) => next.devices.of(name));
+  };
+  const expected = [{ most: 4, hasListed: true }, undefined, { most: 3, hasListed: false }];
+  expect(await after()).toEqual(expected);
+  await rm(path);
+  await first.pass(5);
+  expect(await after()).toEqual(expected);
 });
 
 test('a thread that ended during pending is followed by one that goes on, and a firing alert fires no second time', async () => {

@@ -15,6 +15,9 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE notifications (id INTEGER PRIMARY KEY, target TEXT NOT NULL, fresh TEXT NOT NULL, record TEXT NOT NULL) STRICT;
   CREATE TABLE dead_letters (id INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE devices_seen (worker TEXT PRIMARY KEY, most INTEGER NOT NULL, has_listed INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const NEWEST_VERSION = MIGRATIONS.length;

@@ -49,6 +49,20 @@ test('what was written is there after it is opened again, without what was remov
   expect(next.read(readAlerts)).toMatchObject({ records: [record('b')], seenMs: 9, unreadable: 0 });
 });
 
+test('a file of the version before is kept, and gets the tables of this one', async () => {
+  const store = storeAt();
+  await store.open();
+  put(store, 'a');
+  store.close();
+  const before = new DatabaseSync(path);
+  before.exec('DROP TABLE devices_seen; PRAGMA user_version = 1');
+  before.close();
+  const next = storeAt();
+  expect(await next.open()).toBe('kept');
+  expect(idsIn(next)).toEqual(['a']);
+  expect(next.read((connection) => connection.all('SELECT * FROM devices_seen'))).toEqual([]);
+});
+
 test('a transaction is stored as a whole or not at all', async () => {
   const store = storeAt();
   await store.open();
