@@ -9,6 +9,7 @@ import type {
   ClosedBecause,
 } from '../../model/alert.ts';
 import type { Rule } from '../rules/rule.ts';
+import { validNames } from './label-names.ts';
 import type { AlertCore } from './machine.ts';
 import { MAX_TRANSITIONS } from './state-limits.ts';
 
@@ -149,17 +150,12 @@ function labelsOf(
   { kind, name }: AlertSubject,
   found: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
-  const labels: Record<string, string> = {};
-  for (const [key, value] of [...Object.entries(found), ...Object.entries(rule.labels)]) {
-    // A label with an empty value is one that is missing, as in Prometheus.
-    if (value !== '') labels[labelName(key)] = value;
-  }
+  const labels: Record<string, string> = { ...validNames(withText(found)), ...validNames(withText(rule.labels)) };
   if (kind !== 'cluster' && name !== '') labels[kind] = name;
   return { ...labels, alertname: rule.name, severity: rule.severity };
 }
 
-/** What Alertmanager takes as the name of a label: https://prometheus.io/docs/concepts/data_model/. */
-export function labelName(name: string): string {
-  const mapped = name.replace(/[^A-Za-z0-9_]/g, '_');
-  return /^[0-9]/.test(mapped) || mapped === '' ? `_${mapped}` : mapped;
+/** A label with an empty value is one that is missing, as in Prometheus. */
+function withText(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== ''));
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { alertsUrl, postedAlert } from '../../../src/alerts/delivery/receivers/alertmanager-alerts.ts';
-import { alertmanagerNames } from '../../../src/alerts/delivery/receivers/alertmanager-labels.ts';
+import { validNames } from '../../../src/alerts/state/label-names.ts';
 import { AlertmanagerServer } from '../../support/alertmanager-server.ts';
 import { describeWith } from '../../support/debian.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -30,7 +30,7 @@ test.each([
     { a_b: '2', a_b_2: '4', a_b_3: '3', a_b_4: '1' },
   ],
 ])('names of %j', (labels, expected) => {
-  expect(alertmanagerNames(labels)).toEqual(expected);
+  expect(validNames(labels)).toEqual(expected);
 });
 
 test('names become valid, none is lost, and their order does not matter', () => {
@@ -41,14 +41,14 @@ test('names become valid, none is lost, and their order does not matter', () => 
   fc.assert(
     fc.property(fc.uniqueArray(name, { maxLength: 12 }), (names) => {
       const labels = Object.fromEntries(names.map((one, n) => [one, `${n}`]));
-      const mapped = alertmanagerNames(labels);
+      const mapped = validNames(labels);
       expect(Object.keys(mapped)).toHaveLength(Object.keys(labels).length);
       expect(Object.values(mapped).sort()).toEqual(Object.values(labels).sort());
       for (const one of Object.keys(mapped)) expect(one).toMatch(/^[a-zA-Z_][a-zA-Z0-9_]*$/);
       const reversed = Object.fromEntries(Object.entries(labels).reverse());
-      expect(alertmanagerNames(reversed)).toEqual(mapped);
+      expect(validNames(reversed)).toEqual(mapped);
       // What is valid stays, so mapping twice changes nothing.
-      expect(alertmanagerNames(mapped)).toEqual(mapped);
+      expect(validNames(mapped)).toEqual(mapped);
     }),
     { numRuns: repetitions(100, 20_000) },
   );
@@ -86,7 +86,8 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
   test('has alerts with their labels, tells who it is to tell, and hears that they are over', async () => {
     await using hook = await HttpSink.start();
     await using server = await AlertmanagerServer.start({ webhook: hook.url });
-    const labels = { alertname: 'Hot', worker: 'gpu-7 "ü" 🔥\n', 'gpu.model': 'H100', 'gpu-model': 'x', empty: '' };
+    const given = { alertname: 'Hot', worker: 'gpu-7 "ü" 🔥\n', 'gpu.model': 'H100', 'gpu-model': 'x', empty: '' };
+    const labels = validNames(given);
     const alert = someAlert({ ...times, labels, annotations: { summary: 'hot', 'a.b': 'c' } });
     const sender = senderOf('alertmanager', { urls: [server.url] }, context());
     const send = (one = alert) => sender.send(someNotification([one]), new AbortController().signal);

@@ -1,7 +1,7 @@
 /** Alerts in the format of Alertmanager's API v2: https://prometheus.io/docs/alerting/latest/clients */
 import type { Alert } from '../../../model/alert.ts';
+import { validNames } from '../../state/label-names.ts';
 import { annotationsOf, isoTime, isResolved, labelsOf, startedUnixMs, type Texts } from './alert-facts.ts';
-import { alertmanagerNames } from './alertmanager-labels.ts';
 import { ENDS_AFTER_MS } from './receiver-limits.ts';
 
 export interface PostedAlert {
@@ -18,8 +18,9 @@ export function postedAlert(alert: Alert, nowUnixMs: number): PostedAlert {
   const startsUnixMs = startedUnixMs(alert);
   const endsUnixMs = isResolved(alert) ? endedUnixMs : nowUnixMs + ENDS_AFTER_MS;
   return {
-    labels: alertmanagerNames(labelsOf(alert)),
-    annotations: alertmanagerNames(annotationsOf(alert)),
+    // Their names are valid from the beginning.
+    labels: labelsOf(alert),
+    annotations: validNames(annotationsOf(alert)),
     // An Alertmanager refuses alerts that end before they start.
     startsAt: isoTime(Math.min(startsUnixMs, endsUnixMs)),
     endsAt: isoTime(endsUnixMs),
