@@ -13,6 +13,7 @@ import type { Alert } from '../model/alert.ts';
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { AlertReceiverStatus } from '../model/alerts-status.ts';
 import type { DeadLetter } from '../model/dead-letter.ts';
+import { labelTest } from '../model/label-matchers.ts';
 import type { Silence } from '../model/silence.ts';
 import { deadLetterOf, type GivenUp } from './delivery/dead-letter.ts';
 import { DeadLetters } from './delivery/dead-letters.ts';
@@ -66,6 +67,9 @@ export class AlertNotices implements Notices {
   readonly #givenUpLog: GivenUpLog;
   #rules: NotifyRules | undefined;
   #receivers: readonly Receiver[] = [];
+  #ruleNames: ReadonlySet<string> = new Set();
+  /** As of the last plan; undefined: there was none. */
+  #states: AlertStates | undefined;
   readonly #silences = new Map<string, Silence>();
   #silenceList: readonly Silence[] = [];
   #prunedUnixMs = Number.NEGATIVE_INFINITY;
@@ -145,12 +149,14 @@ export class AlertNotices implements Notices {
   load(rules: RuleSet): void {
     this.#rules = notifyRulesOf(rules, this.#options.timeZone);
     this.#receivers = rules.receivers;
+    this.#ruleNames = new Set(rules.rules.map(({ name }) => name));
     this.#queue.load(rules.receivers);
     this.#queue.add(this.#restored);
     this.#restored = [];
   }
 
   plan({ transitions }: StateChanges, states: AlertStates, now: Now): void {
+    this.#states = states;
     if (this.#rules === undefined) return;
     this.#prune(now.unixMs);
     // Those that ended may be forgotten by now, if there are too many.
@@ -241,9 +247,14 @@ export class AlertNotices implements Notices {
   change(command: AlertCommand, now: Now): AlertReply | undefined {
     switch (command.type) {
       case 'silence':
-        return this.#changed(setSilence(this.#silences, command.silence, randomUUID(), now.unixMs), 'is set');
+        return this.#changed(setSilence(this.#silences, command.silence, randomUUID(), now.unixMs), (silence) =>
+          ['The silence is set.', ...this.#effectOf(silence)].join(' '),
+        );
       case 'expire-silence':
-        return this.#changed(endSilence(this.#silences, command.silenceId, now.unixMs), 'has ended');
+        return this.#changed(
+          endSilence(this.#silences, command.silenceId, now.unixMs),
+          ({ id }) => `The silence ${id} has ended.`,
+        );
       default:
         return undefined;
     }
@@ -275,11 +286,25 @@ export class AlertNotices implements Notices {
     this.#suppressed = suppressed;
   }
 
-  #changed(change: SilenceChange, what: string): AlertReply {
+  /** What it matches now: a silence that matches nothing may be a typing error. */
+  #effectOf({ matchers }: Silence): string[] {
+    if (this.#states === undefined) return [];
+    const matches = labelTest(matchers);
+    let count = 0;
+    for (const { core, labels } of this.#states.all()) if (core.state !== 'resolved' && matches(labels)) count++;
+    const unknown = matchers
+      .filter(({ name, isRegex, isEqual, value }) => {
+        return name === 'alertname' && isEqual && !isRegex && !this.#ruleNames.has(value);
+      })
+      .map(({ value }) => `There is no rule ${JSON.stringify(value)}.`);
+    const what = count === 0 ? 'no alert' : count === 1 ? '1 alert' : `${count} alerts`;
+    return [`It matches ${what} now.`, ...unknown];
+  }
+
+  #changed(change: SilenceChange, message: (silence: Silence) => string): AlertReply {
     if (!change.ok) return { ok: false, code: change.code, message: change.message };
     for (const silence of change.changed) this.#setSilence(silence.id, silence);
-    const { id } = change.silence;
-    return { ok: true, message: `The silence ${id} ${what}.`, silenceId: id };
+    return { ok: true, message: message(change.silence), silenceId: change.silence.id };
   }
 
   #setSilence(id: string, silence: Silence | undefined): void {

@@ -7,7 +7,7 @@ import { checkNewSilence } from '../model/new-silence.ts';
 import type { LabelMatcher, NewSilence } from '../model/silence.ts';
 
 export interface SilenceWords {
-  /** A matcher such as `severity=page`, or the id of a worker. */
+  /** A matcher such as `severity=page` or `rule=Hot`, or the id of a worker. */
   readonly matchers: readonly string[];
   readonly duration: string;
   readonly comment: string;
@@ -31,7 +31,9 @@ export function newSilenceOf({ matchers, duration, comment, author }: SilenceWor
 function matcherOf(word: string): LabelMatcher {
   if (!/[=~]/.test(word)) return { name: 'worker', value: word, isRegex: false, isEqual: true };
   try {
-    return parseMatcher(word);
+    const matcher = parseMatcher(word);
+    // Other commands filter by `rule=Hot`; a silence that takes it for a label would match nothing.
+    return matcher.name === 'rule' ? { ...matcher, name: 'alertname' } : matcher;
   } catch (error) {
     throw new PulselaneError('invalid_argument', `${JSON.stringify(word)}: ${messageOf(error)}`);
   }

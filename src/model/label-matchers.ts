@@ -16,7 +16,8 @@ import type { LabelMatcher } from './silence.ts';
 /** Longer patterns are mistakes; patterns are compiled for each request and each silence. */
 export const MAX_PATTERN_LENGTH = 1024;
 
-const EXPECTED = 'expected a matcher such as severity="page", worker=~"rack-7-.*", group!="test" or rule!~"Host.*"';
+const EXPECTED =
+  'expected a matcher such as severity="page", worker=~"rack-7-.*", group!="test" or alertname!~"Host.*"';
 
 /** @throws PulselaneError `invalid_argument`, naming what was wrong */
 export function parseMatcher(text: string): LabelMatcher {

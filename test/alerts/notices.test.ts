@@ -54,6 +54,30 @@ function idOf(scene: DeliveryScene): string {
   return record.id;
 }
 
+test('the answer to a silence says what it matches, so that a typing error is seen', async () => {
+  const scene = await started();
+  found = { a: 'holds' };
+  await pass(5);
+  const now = { unixMs: clock.wallMs(), attentiveMs: clock.monotonicMs() };
+  const answerTo = (...texts: string[]) => {
+    const [startsUnixMs, endsUnixMs] = [now.unixMs, now.unixMs + 1000];
+    const silence = {
+      matchers: texts.map(parseMatcher),
+      startsUnixMs,
+      endsUnixMs,
+      createdBy: 'me',
+      comment: 'moving it',
+    };
+    return scene.cycle.change(() => scene.notices.change({ type: 'silence', silence }, now));
+  };
+  const answers = (message: string) => ({ ok: true, message: `The silence is set. ${message}` });
+  expect(await answerTo('worker="a"', 'alertname="Hot"')).toMatchObject(answers('It matches 1 alert now.'));
+  expect(await answerTo('wrker="a"')).toMatchObject(answers('It matches no alert now.'));
+  const misspelt = answers('It matches no alert now. There is no rule "Hto".');
+  expect(await answerTo('worker="a"', 'alertname="Hto"')).toMatchObject(misspelt);
+  expect(await answerTo('worker="a"', 'alertname!="Hto"')).toMatchObject(answers('It matches 1 alert now.'));
+});
+
 test('a silence is set, shown with its alerts, outlives a restart, and can be ended', async () => {
   const scene = await started();
   const now = () => ({ unixMs: clock.wallMs(), attentiveMs: clock.monotonicMs() });
@@ -65,7 +89,11 @@ test('a silence is set, shown with its alerts, outlives a restart, and can be en
     comment: 'moving it',
   };
   const reply = await scene.cycle.change(() => scene.notices.change({ type: 'silence', silence }, now()));
-  expect(reply).toMatchObject({ ok: true, silenceId: expect.any(String), message: expect.stringContaining('is set') });
+  expect(reply).toMatchObject({
+    ok: true,
+    silenceId: expect.any(String),
+    message: 'The silence is set. It matches no alert now.',
+  });
   found = { a: 'holds' };
   await pass(5);
   expect(scene.notices.suppressionOf(idOf(scene)).silencedBy).toEqual([scene.notices.silences[0]?.id]);

@@ -163,7 +163,7 @@ it('pulselane status mentions what fires', async () => {
 describe('pulselane silence', () => {
   it('adds one by worker, rule and labels', async () => {
     const { commands } = await served();
-    const flags = ['--worker', 'w 1', '--alert', 'Hot', '--for', '2h', '--comment', 'new disk', '--author', 'ada'];
+    const flags = ['--worker', 'w 1', '--rule', 'Hot', '--for', '2h', '--comment', 'new disk', '--author', 'ada'];
     // The server's clock stands at the time of the alerts, and refuses what ends before.
     const { stdout } = await run(['silence', 'add', ...flags, 'group=~"rack-.*"'], { clock });
     expect(stdout).toBe('Done.\nid: new\n');
@@ -185,7 +185,7 @@ describe('pulselane silence', () => {
   });
 
   it.each([
-    [['--for', '2h', '--comment', 'x'], 'expected --worker, --alert or a matcher'],
+    [['--for', '2h', '--comment', 'x'], 'expected --worker, --rule or a matcher'],
     [['--worker', 'a', '--for', 'soon', '--comment', 'x'], 'expected a duration'],
     [['--worker', 'a', '--comment', 'x'], "'--for <duration>' not specified"],
     [['worker=~"("', '--for', '2h', '--comment', 'x'], 'cannot be used'],
@@ -223,6 +223,7 @@ describe('at the prompt', () => {
     expect(await type('alerts state=pending')).toMatch(/1 alert$/);
     expect(await type('alerts severity=warning rule=Cold')).toMatch(/1 alert$/);
     expect(await type('alerts "worker=~w."')).toMatch(/1 alert$/);
+    expect(await type('alerts "rule=~Col."')).toMatch(/1 alert$/);
     expect(await type('alerts 0123456789abcdef')).toContain('pending → firing');
     expect(await type('alerts worker-1')).toContain('cpu_usage');
     expect(await type('alerts ghost')).toContain('ghost');
@@ -252,6 +253,8 @@ describe('at the prompt', () => {
     expect(await type('silence all')).toContain('gone');
     expect(await type('silence expire gone')).toBe('Done.');
     expect(asked[1]).toEqual({ type: 'expire-silence', silenceId: 'gone' });
+    await type('silence rule=Hot 1h why');
+    expect(asked.pop()).toMatchObject({ silence: { matchers: [{ name: 'alertname', value: 'Hot' }] } });
     for (const line of ['silence worker-1', 'silence worker-1 2h', 'silence 2h why', 'silence expire']) {
       expect(await type(line), line).toContain('usage: silence');
     }

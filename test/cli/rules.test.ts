@@ -75,7 +75,7 @@ ${expected}
   test('says when rules fire over series of a file, and for how long', async () => {
     const rules = await fileOf('rules.yaml', RULES);
     const series = await fileOf('series.yaml', seriesOf(''));
-    const { stdout, exitCode } = await run(['rules', 'test', rules, '--series', series, '--only', 'Hot'], {
+    const { stdout, exitCode } = await run(['rules', 'test', rules, '--series', series, '--rule', 'Hot'], {
       columns: 1_000,
     });
     expect(stdout.split('\n')).toEqual([
@@ -112,7 +112,7 @@ ${expected}
     [['--series', 'x', '--worker', 'a'], '--worker: expected --history beside it'],
     [['--series', '/does/not/exist'], '--series /does/not/exist: cannot be read: no such file'],
     [['--history', '7x'], '--history 7x: expected a duration'],
-    [['--history', '7d', '--only', 'Ht'], '--only Ht: expected one of WorkerInactive'],
+    [['--history', '7d', '--rule', 'Ht'], '--rule Ht: expected one of WorkerInactive'],
   ])('says what is wrong with %j', async (flags, message) => {
     const rules = await fileOf('rules.yaml', RULES);
     const { stderr, exitCode } = await run(['rules', 'test', rules, ...flags]);

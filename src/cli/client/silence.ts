@@ -20,7 +20,7 @@ export function silenceCommand(environment: ClientEnvironment): Command {
 
 interface AddFlags {
   readonly worker?: string;
-  readonly alert?: string;
+  readonly rule?: string;
   readonly for: string;
   readonly comment: string;
   readonly author?: string;
@@ -30,7 +30,7 @@ function addCommand({ streams, clock }: ClientEnvironment): Command {
   const command = clientCommand('add', 'silence alerts of a running master', ACTION_FORMATS)
     .argument('[matchers...]', 'labels that an alert must have, all of them: severity=page, worker=~"rack-7-.*"')
     .option('--worker <id>', 'alerts about this worker')
-    .option('--alert <name>', 'alerts of this rule')
+    .option('--rule <name>', 'alerts of this rule')
     .requiredOption('--for <duration>', 'how long: 30m, 2h, 7d')
     .requiredOption('--comment <text>', 'why')
     .option('--author <name>', 'who silences; default: your user name');
@@ -38,18 +38,18 @@ function addCommand({ streams, clock }: ClientEnvironment): Command {
     'after',
     examples(
       'pulselane silence add --worker worker-1 --for 2h --comment "new disk"',
-      `pulselane silence add --alert Hot 'group=~"rack-7|rack-8"' --for 1d --comment "summer"`,
+      `pulselane silence add --rule Hot 'group=~"rack-7|rack-8"' --for 1d --comment "summer"`,
     ),
   );
   return command.action(async (given: string[]) => {
-    const { worker, alert, for: duration, comment, author } = command.opts<AddFlags>();
+    const { worker, rule, for: duration, comment, author } = command.opts<AddFlags>();
     const matchers = [
       ...(worker === undefined ? [] : [`worker=${JSON.stringify(worker)}`]),
-      ...(alert === undefined ? [] : [`alertname=${JSON.stringify(alert)}`]),
+      ...(rule === undefined ? [] : [`alertname=${JSON.stringify(rule)}`]),
       ...given,
     ];
     if (matchers.length === 0) {
-      throw new PulselaneError('invalid_argument', 'expected --worker, --alert or a matcher such as severity=page');
+      throw new PulselaneError('invalid_argument', 'expected --worker, --rule or a matcher such as severity=page');
     }
     const {
       startsUnixMs: _,

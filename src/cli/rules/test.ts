@@ -30,7 +30,7 @@ interface TestFlags {
   readonly series?: string;
   readonly worker?: string;
   readonly prefix?: string;
-  readonly only?: readonly string[];
+  readonly rule?: readonly string[];
 }
 
 /** Firings that the text shows of one rule; `-o json` has all. */
@@ -51,7 +51,7 @@ export function testCommand(streams: Streams, clock: Clock): Command {
     .option('--series <file>', 'over series that the file contains, see docs/alert-rules.md')
     .option('--worker <id>', 'with --history: only this worker; it may be a forgotten one')
     .option('--prefix <prefix>', 'with --history: only workers whose ids begin with this')
-    .option('--only <alert>', 'only this rule; can be repeated', (value, before: readonly string[] = []) => [
+    .option('--rule <name>', 'only this rule; can be repeated', (value, before: readonly string[] = []) => [
       ...before,
       value,
     ]);
@@ -59,7 +59,7 @@ export function testCommand(streams: Streams, clock: Clock): Command {
     'after',
     examples(
       'pulselane rules test rules.yaml --history 7d',
-      'pulselane rules test rules.yaml --history 30d --worker worker-1 --only Hot',
+      'pulselane rules test rules.yaml --history 30d --worker worker-1 --rule Hot',
       'pulselane rules test rules.yaml --series series.yaml',
     ),
   );
@@ -76,7 +76,7 @@ export function testCommand(streams: Streams, clock: Clock): Command {
     if (flags.worker !== undefined && flags.prefix !== undefined)
       throw invalid('--worker names the only one: leave out --prefix');
     const { alertCommands } = resolveOptions(ruleOptions, processSources(givenFlags(command, ruleOptions)));
-    const rules = await rulesIn(file, alertCommands === 'on', flags.only);
+    const rules = await rulesIn(file, alertCommands === 'on', flags.rule);
     const progress = new Progress(streams, clock);
     try {
       const tested =
@@ -121,7 +121,7 @@ async function rulesIn(file: string, allowsCommands: boolean, only: readonly str
   if (only === undefined) return rules;
   const names = rules.rules.map(({ name }) => name);
   const unknown = only.find((name) => !names.includes(name));
-  if (unknown !== undefined) throw invalid(`--only ${unknown}: expected one of ${names.join(', ')}`);
+  if (unknown !== undefined) throw invalid(`--rule ${unknown}: expected one of ${names.join(', ')}`);
   return { ...rules, rules: rules.rules.filter(({ name }) => only.includes(name)) };
 }
 

@@ -2,6 +2,7 @@ import { PulselaneError } from '../../../lib/errors.ts';
 import { ALERT_STATES, type AlertState } from '../../../model/alert.ts';
 import { alertJson, problemsJson } from '../../../model/alert-json.ts';
 import { parseMatcher } from '../../../model/label-matchers.ts';
+import type { LabelMatcher } from '../../../model/silence.ts';
 import { type AlertCriteria, listAlerts } from '../../../reading/alert-list.ts';
 import { alertDetails, alertsText } from '../../views/alerts-text.ts';
 import { type PromptCommand, workerIds } from '../command.ts';
@@ -71,8 +72,14 @@ function criteriaOf(filters: readonly string[]): AlertCriteria {
     rule: given('rule'),
     group: given('group'),
     worker: given('worker'),
-    matchers: filters.filter((word) => !own.includes(word)).map(parseMatcher),
+    matchers: filters.filter((word) => !own.includes(word)).map(matcherOf),
   };
+}
+
+/** `rule=~"Host.*"` is about the same as `rule=Host`; the label is called alertname. */
+function matcherOf(word: string): LabelMatcher {
+  const matcher = parseMatcher(word);
+  return matcher.name === 'rule' ? { ...matcher, name: 'alertname' } : matcher;
 }
 
 function stateOf(name: string): AlertState {

@@ -12,7 +12,7 @@ export const silence: PromptCommand = {
   names: ['silence'],
   usage: 'silence [all] | silence <worker or matcher>… <duration> <comment> | silence expire <id>',
   help:
-    'silences; or have nobody told for a time: silence worker-1 2h new disk, silence alertname=Hot group=rack-7 1d summer; ' +
+    'silences; or have nobody told for a time: silence worker-1 2h new disk, silence rule=Hot group=rack-7 1d summer; ' +
     '"expire" ends one early',
   run(args, context) {
     const [first, ...others] = args;
@@ -23,7 +23,7 @@ export const silence: PromptCommand = {
   complete: (context) => [
     'expire',
     'all',
-    ...['alertname=', 'severity=', 'group=', 'worker='],
+    ...['rule=', 'severity=', 'group=', 'worker='],
     ...(context.operator.alerts?.silences ?? []).map(({ id }) => id),
     ...workerIds(context),
   ],
