@@ -15,7 +15,8 @@ import { routeOf } from './routes.ts';
 import type { Inhibition, MuteTime, Receiver, Rule, RuleSet } from './rule.ts';
 import { ruleOf } from './rule-of.ts';
 import { fileSchema } from './schema.ts';
-import { SHIPPED_INHIBITIONS, shippedRules } from './shipped.ts';
+import { shippedRules } from './shipped.ts';
+import { shippedInhibitions } from './shipped-inhibitions.ts';
 
 /** It is there without being defined; a file may define it anew. */
 export const LOG_RECEIVER: Receiver = {
@@ -60,7 +61,7 @@ function shippedRuleSet(): RuleSet {
     disabled: [],
     receivers: [LOG_RECEIVER],
     route: routeOf(undefined, { receivers: [LOG_RECEIVER.name], muteTimes: [], receiver: LOG_RECEIVER.name }, problems),
-    inhibitions: SHIPPED_INHIBITIONS,
+    inhibitions: shippedInhibitions(shippedRules()),
     muteTimes: [],
     path: undefined,
   };
@@ -107,7 +108,7 @@ function ruleSetOf(value: unknown, context: RuleFileContext, problems: Problems)
     disabled,
     receivers,
     route,
-    inhibitions: [...SHIPPED_INHIBITIONS, ...inhibitions],
+    inhibitions: [...(fields.shipped_inhibitions ? shippedInhibitions(rules) : []), ...inhibitions],
     muteTimes,
     path: context.path,
   };

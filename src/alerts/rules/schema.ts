@@ -300,6 +300,10 @@ export const fileSchema = z.strictObject(
     receivers: items('receivers'),
     route: z.unknown().optional(),
     inhibit: items('inhibit'),
+    shipped_inhibitions: z
+      .boolean({ error: 'expected true or false' })
+      .default(true)
+      .describe('Whether the shipped inhibitions are active: a worker that died makes one alert.'),
     mute_times: items('mute_times'),
     disable: listOf(line('the name of a shipped rule'), 'names of shipped rules', 100)
       .nullish()

@@ -11,7 +11,7 @@
 import { RUNBOOKS_PATH, runbookAnchor } from '../../model/alert-runbooks.ts';
 import { NOWHERE } from './document.ts';
 import { Problems } from './problems.ts';
-import type { Inhibition, Matcher, Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 import { ruleOf } from './rule-of.ts';
 import type { RuleFields } from './schema.ts';
 
@@ -236,39 +236,3 @@ export function shippedRules(): readonly Rule[] {
 function runbookOf(name: string): string {
   return `${RUNBOOKS_PATH}#${runbookAnchor(name)}`;
 }
-
-const is = (name: string, value: string): Matcher => ({ name, value, isRegex: false, isEqual: true });
-const isAnyOf = (name: string, values: string): Matcher => ({ name, value: values, isRegex: true, isEqual: true });
-const isNoneOf = (name: string, values: string): Matcher => ({ name, value: values, isRegex: true, isEqual: false });
-
-/** One failure makes one alert. */
-export const SHIPPED_INHIBITIONS: readonly Inhibition[] = [
-  // A worker that died: what its other rules say is a consequence.
-  {
-    source: [is('alertname', 'WorkerInactive')],
-    target: [isNoneOf('alertname', 'WorkerInactive|WorkerFlapping')],
-    equal: ['worker'],
-    place: undefined,
-  },
-  // A worker that comes and goes is inactive again and again.
-  {
-    source: [is('alertname', 'WorkerFlapping')],
-    target: [is('alertname', 'WorkerInactive')],
-    equal: ['worker'],
-    place: undefined,
-  },
-  // A group that is silent: one alert for all of its workers.
-  {
-    source: [is('alertname', 'GroupMostlySilent')],
-    target: [isAnyOf('worker', '.+')],
-    equal: ['group'],
-    place: undefined,
-  },
-  // Heartbeats wait and are replaced because of the quarantine, and tasks seem to stand still.
-  {
-    source: [is('alertname', 'LaneQuarantined')],
-    target: [isAnyOf('alertname', 'HeartbeatsDropped|WorkerStuck')],
-    equal: ['worker'],
-    place: undefined,
-  },
-];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { inhibited, inhibitorOf } from '../../../src/alerts/notify/inhibition.ts';
 import { parseRules } from '../../../src/alerts/rules/parse-rules.ts';
-import { SHIPPED_INHIBITIONS, shippedRules } from '../../../src/alerts/rules/shipped.ts';
+import { shippedRules } from '../../../src/alerts/rules/shipped.ts';
 
 /** The file of the documentation. */
 const ISSUE = `receivers: [{ name: hook, webhook: { url: "http://127.0.0.1:9000/" } }]
@@ -63,7 +64,39 @@ describe('a rule file', () => {
     });
     expect(hot?.when.place).toEqual({ line: 6, column: 44 });
     expect(rules.rules).toHaveLength(shippedRules().length + 1);
-    expect(rules.inhibitions).toEqual(SHIPPED_INHIBITIONS);
+    expect(rules.inhibitions).toHaveLength(rulesOf(undefined).inhibitions.length);
+  });
+
+  it('adds inhibitions that keep nothing silent that somebody waits for, unless the file says no', () => {
+    const own = `
+  - { alert: DatabaseDown, when: 'state == "inactive"', severity: warning }
+  - { alert: TooHot, when: cpu_usage > 99, severity: page }
+  - { alert: TooBusy, when: cpu_usage > 90, severity: warning }`;
+    const { inhibitions } = rulesOf(`rules:${own}`);
+    const silent = (source: string, ...targets: string[]) => {
+      const named = (alertname: string) => ({ id: alertname, labels: { alertname, worker: 'a', group: 'g' } });
+      const [from, ...others] = [source, ...targets].map(named);
+      if (from === undefined) throw new Error('there is no source');
+      const firing = source.startsWith('Group')
+        ? [{ ...from, labels: { ...from.labels, worker: '' } }, ...others]
+        : [from, ...others];
+      return [...inhibited(inhibitions.map(inhibitorOf), firing).keys()];
+    };
+    const all = ['WorkerFlapping', 'WorkerStuck', 'StorageFullSoon', 'DatabaseDown', 'TooHot', 'TooBusy'];
+    expect(silent('WorkerInactive', ...all.slice(1))).toEqual(['WorkerStuck', 'StorageFullSoon', 'TooBusy']);
+    expect(silent('WorkerFlapping', 'WorkerInactive', 'TooHot')).toEqual(['WorkerInactive']);
+    expect(silent('GroupMostlySilent', 'WorkerInactive', 'TooBusy', 'TooHot').sort()).toEqual([
+      'TooBusy',
+      'WorkerInactive',
+    ]);
+    expect(silent('GroupMostlySilent', 'TooBusy', 'MemoryNearLimit')).toEqual([]);
+    expect(silent('LaneQuarantined', 'HeartbeatsDropped', 'WorkerStuck', 'TooHot')).toEqual([
+      'HeartbeatsDropped',
+      'WorkerStuck',
+    ]);
+    expect(rulesOf(`shipped_inhibitions: false\nrules:${own}`).inhibitions).toEqual([]);
+    expect(rulesOf('disable: [WorkerInactive]').inhibitions).toHaveLength(inhibitions.length - 1);
+    expect(problemsOf('shipped_inhibitions: off').join()).toContain('expected true or false');
   });
 
   it('needs nothing: the shipped rules write to the log', () => {

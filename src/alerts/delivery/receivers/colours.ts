@@ -1,7 +1,8 @@
 /** The colour of a message, as 0xRRGGBB. */
 import type { Alert } from '../../../model/alert.ts';
+import { type Urgency, urgencyOf } from '../../rules/severities.ts';
 import { isResolved } from './alert-facts.ts';
-import { mostUrgent, type Urgency, urgencyOf } from './severities.ts';
+import { mostUrgent } from './severities.ts';
 
 const RESOLVED = 0x2e8b57;
 const COLOURS: Readonly<Record<Urgency, number>> = {

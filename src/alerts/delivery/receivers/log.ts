@@ -1,10 +1,11 @@
 /** Writes alerts to the log of the master: what they do until another receiver is set. */
+
+import { urgencyOf } from '../../rules/severities.ts';
 import type { Notification, Sender, SendOutcome } from '../notification.ts';
 import { isoTime, isResolved, startedUnixMs } from './alert-facts.ts';
 import type { Log, ReceiverContext } from './context.ts';
 import { oneLine, subjectText } from './message.ts';
 import { MAX_LOGGED_ALERTS } from './receiver-limits.ts';
-import { urgencyOf } from './severities.ts';
 
 export class LogSender implements Sender {
   readonly #log: Log;

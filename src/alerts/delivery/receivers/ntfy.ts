@@ -1,5 +1,6 @@
 /** ntfy, by JSON: https://docs.ntfy.sh/publish/#publish-as-json */
 import type { NtfySettings } from '../../rules/receivers/ntfy.ts';
+import { type Urgency, urgencyOf } from '../../rules/severities.ts';
 import type { Notification, Sender, SendOutcome } from '../notification.ts';
 import { isResolved } from './alert-facts.ts';
 import type { ReceiverContext } from './context.ts';
@@ -7,7 +8,7 @@ import { blocksWithin } from './cut.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { messageOf, omittedText } from './message.ts';
 import { MAX_NTFY_MESSAGE_BYTES } from './receiver-limits.ts';
-import { mostUrgent, type Urgency, urgencyOf } from './severities.ts';
+import { mostUrgent } from './severities.ts';
 
 /** Of ntfy: 5 rings until it is answered, 3 is the default, 2 makes no sound. */
 const PRIORITIES: Readonly<Record<Urgency, number>> = { critical: 5, error: 4, warning: 3, info: 2 };

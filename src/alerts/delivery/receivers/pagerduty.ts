@@ -8,13 +8,14 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Alert } from '../../../model/alert.ts';
 import type { PAGERDUTY_SEVERITIES, PagerdutySettings } from '../../rules/receivers/pagerduty.ts';
+import { urgencyOf } from '../../rules/severities.ts';
 import type { Notification, Sender, SendOutcome } from '../notification.ts';
 import { annotationsOf, isoTime, isResolved, labelsOf, startedUnixMs } from './alert-facts.ts';
 import type { ReceiverContext } from './context.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { messageOf, oneLine, safeUrl } from './message.ts';
 import { MAX_PAGERDUTY_BYTES, MAX_PAGERDUTY_SUMMARY } from './receiver-limits.ts';
-import { mostUrgent, urgencyOf } from './severities.ts';
+import { mostUrgent } from './severities.ts';
 import { fittingBody } from './webhook-payload.ts';
 
 /** Links of an event that people look at. */
