@@ -5,6 +5,7 @@
  */
 import { checkOptionNames } from '../config/option-names.ts';
 import type { WorkerInfo } from '../gen/pulselane/v1/telemetry_pb.ts';
+import type { ExpectedMetrics } from '../lane/messages.ts';
 import { until } from '../lib/clock.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import { holdThread } from '../lib/threads.ts';
@@ -25,6 +26,7 @@ import type { FrontGauges } from './figure-publisher.ts';
 import { heartbeatBytes } from './heartbeat-bytes.ts';
 import type { Intake } from './intake.ts';
 import { type InternalState, internalStateOf } from './internal-state.ts';
+import { keepExpected } from './lanes/lane-handle.ts';
 import { exceededBy, type LanePlan } from './lanes/lane-plan.ts';
 import type { LaneStanding } from './lanes/lane-policy.ts';
 import type { Via } from './liveness/worker-liveness.ts';
@@ -296,12 +298,14 @@ export class TelemetryManager {
   }
 
   /**
-   * Tells the worker's lane what is expected of its metrics from now on, by key; NaN: unknown. Lost if its lane is just starting: what is
-   * expected is told every hour.
+   * Tells the worker's lane what is expected of its metrics from now on, by key; NaN: nothing new is known. A lane that has no thread
+   * at present is told when it has one.
    */
-  expect(workerId: string, values: readonly (readonly [key: string, value: number])[]): void {
+  expect(workerId: string, values: ExpectedMetrics): void {
     const entry = this.#parts.roster.get(workerId);
-    if (entry !== undefined) entry.lane?.expect(entry, values);
+    if (entry === undefined) return;
+    if (entry.lane === undefined) keepExpected(entry, values);
+    else entry.lane.expect(entry, values);
   }
 
   /** What currently prevents the master from marking workers inactive. */

@@ -36,6 +36,9 @@ export interface ProcessorSpec {
   readonly offHeapBytes: number;
 }
 
+/** What is expected of metrics, by key; NaN: nothing new is known. */
+export type ExpectedMetrics = readonly (readonly [key: string, value: number])[];
+
 export type ToLane =
   /** Start serving this worker. */
   | {
@@ -47,12 +50,12 @@ export type ToLane =
     }
   /** Stop serving the worker after processing all earlier messages, and confirm with `left`. */
   | { readonly type: 'leave'; readonly slot: number }
-  /** What is expected of the worker's metrics from now on, by key; NaN: unknown. */
+  /** What is expected of the worker's metrics from now on. */
   | {
       readonly type: 'expect';
       readonly slot: number;
       readonly occupant: number;
-      readonly values: readonly (readonly [key: string, value: number])[];
+      readonly values: ExpectedMetrics;
     }
   /** Collect the memory of replaced and removed slots. */
   | { readonly type: 'collect' }

@@ -4,7 +4,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { CLEAN_AFTER_MS, MAX_FAULTS } from '../../src/engine/lanes/fault-history.ts';
 import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
 import type { ThreadOptions } from '../../src/lib/threads.ts';
+import { STATE_FLOATS, StateFloat } from '../../src/model/anomaly/state.ts';
 import { ISOLATIONS } from '../../src/model/isolation.ts';
+import { WORD_BYTES } from '../../src/store/layout.ts';
+import { type SlotMemory, viewSlot } from '../../src/store/slot-memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeThread, HANG, POISON } from '../support/fake-threads.ts';
 
@@ -30,7 +33,7 @@ class Fleet {
   isHealing = false;
   #sent = 0;
 
-  constructor(maxDedicatedLanes: number, sharedLanes: number) {
+  constructor(maxDedicatedLanes: number, sharedLanes: number, anomalyScores = false) {
     fake.start = (data, name) => {
       const thread = new FakeThread(data as ConstructorParameters<typeof FakeThread>[0], this.clock);
       this.threads.push(thread);
@@ -46,6 +49,7 @@ class Fleet {
       laneDepth: 3,
       laneQuarantineMs: QUARANTINE_MS,
       inactivityTimeoutMs: INACTIVE_AFTER_MS,
+      anomalyScores,
     });
   }
 
@@ -395,4 +399,34 @@ describe('workers that are gone', () => {
     expect(fleet.kinds(['gone'])).toEqual(['dedicated']);
     await fleet.end();
   });
+});
+
+test('what is expected while a lane has no thread is told to the next one', async () => {
+  const fleet = new Fleet(1, 1, true);
+  const expected = () => {
+    const [entry] = [...fleet.manager.directory.all()];
+    const { floats, offsets } = viewSlot((entry as { slot: { memory: SlotMemory } }).slot.memory);
+    const at = offsets.states / WORD_BYTES + StateFloat.reference;
+    return [floats[at], floats[at + STATE_FLOATS]];
+  };
+  await fleet.manager.start();
+  await fleet.calm(1000);
+  await fleet.live(5000, ['a']);
+  fleet.manager.expect('a', [
+    ['cpu_usage', 40],
+    ['memory_usage', 10],
+  ]);
+  await fleet.work();
+  expect(expected()).toEqual([40, 10]);
+  for (const thread of fleet.threads) thread.die(new Error('gone'));
+  await turn();
+  fleet.manager.expect('a', [
+    ['cpu_usage', 50],
+    ['memory_usage', 20],
+  ]);
+  fleet.manager.expect('a', [['cpu_usage', 60]]);
+  expect(expected()).toEqual([40, 10]);
+  await fleet.live(10_000, ['a']);
+  expect(expected()).toEqual([60, 20]);
+  await fleet.end();
 });

@@ -1,5 +1,5 @@
 /** The interfaces between a lane's handle, its workers and its owner. `L` is the handle (lane-handle.ts). */
-import type { LaneThreadData } from '../../lane/messages.ts';
+import type { ExpectedMetrics, LaneThreadData } from '../../lane/messages.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logging.ts';
 import type { FaultCause, LaneKind } from '../../model/lanes.ts';
@@ -25,6 +25,8 @@ export interface WorkerOf<L> extends NeedFacts {
   place: WorkerPlace<L>;
   /** Failures charged to the worker. Set by the pool. */
   faults: FaultHistory;
+  /** What its lane could not be told yet, since it has no thread. */
+  untoldExpected: ExpectedMetrics | undefined;
 }
 
 /** An unexpected end of a lane's thread. */

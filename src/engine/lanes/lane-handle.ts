@@ -6,7 +6,7 @@
  * given to the next thread.
  */
 
-import type { FromLane } from '../../lane/messages.ts';
+import type { ExpectedMetrics, FromLane } from '../../lane/messages.ts';
 import type { Timer } from '../../lib/clock.ts';
 import type { ThreadDeath } from '../../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../../model/lanes.ts';
@@ -36,6 +36,11 @@ const MIB = 1024 ** 2;
  * character, each of which takes at most two bytes in UTF-8; a slot holds the record twice, plus a quarter.
  */
 const SLOT_TO_HEAP = 5;
+
+/** Until a thread is given the worker: at most one value for each metric. */
+export function keepExpected(worker: Pick<LaneWorker, 'untoldExpected'>, values: ExpectedMetrics): void {
+  worker.untoldExpected = [...new Map([...(worker.untoldExpected ?? []), ...values])];
+}
 
 export class LaneHandle {
   readonly number: number;
@@ -232,9 +237,12 @@ export class LaneHandle {
   }
 
   /** Tells the thread what is expected of a worker's metrics from now on. */
-  expect({ row, occupant }: LaneWorker, values: readonly (readonly [key: string, value: number])[]): void {
-    if (this.#thread.running === undefined || !this.#workers.servesRow(row)) return;
-    this.#thread.send({ type: 'expect', slot: row, occupant, values });
+  expect(worker: LaneWorker, values: ExpectedMetrics): void {
+    if (this.#thread.running === undefined || !this.#workers.servesRow(worker.row)) {
+      keepExpected(worker, values);
+      return;
+    }
+    this.#thread.send({ type: 'expect', slot: worker.row, occupant: worker.occupant, values });
   }
 
   /** Makes the thread collect the memory of slots that it no longer writes. */
@@ -293,6 +301,9 @@ export class LaneHandle {
     // Skips what another lane has processed since the last look.
     mailbox.done(slot.finished);
     this.#thread.send({ type: 'serve', slot: row, occupant, workerId, memory: slot.memory });
+    const { untoldExpected } = worker;
+    worker.untoldExpected = undefined;
+    if (untoldExpected !== undefined) this.expect(worker, untoldExpected);
     for (const parcel of mailbox.undone()) this.post(worker, parcel);
   }
 

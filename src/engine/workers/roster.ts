@@ -1,4 +1,5 @@
 /** The known workers, and main's data of each. */
+import type { ExpectedMetrics } from '../../lane/messages.ts';
 import type { WorkerEvent } from '../../model/events.ts';
 import { NEVER_MS } from '../../model/heartbeat-rate.ts';
 import type { Holds } from '../../model/holds.ts';
@@ -50,6 +51,7 @@ export class RosterEntry implements LaneWorker, WorkerEntry {
   readonly mailbox: Mailbox;
   readonly liveness: WorkerLiveness;
   slot: SlotReader;
+  untoldExpected: ExpectedMetrics | undefined = undefined;
   /** Its last registration; undefined if it only ever sent heartbeats. */
   facts: WorkerFacts | undefined;
   /** Digest of its encoded registration; undefined: unknown. */
