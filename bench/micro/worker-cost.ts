@@ -55,6 +55,12 @@ export const workerCost: Bench = {
         of: ({ hourSlotBytes }) => hourSlotBytes / 1000,
       },
       {
+        id: 'worker.slot.scores',
+        question: 'what scores (ANOMALIES) add to it',
+        unit: 'KB',
+        of: ({ hourScoreBytes }) => hourScoreBytes / 1000,
+      },
+      {
         id: 'worker.sample.read',
         question: 'CPU to read one sample, with its four usages as shortest decimals',
         unit: 'ns',

@@ -13,9 +13,11 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logging.ts';
 import type { Port } from '../../src/lib/ports.ts';
 import { ApplyTimesWriter, allocateApplyTimes } from '../../src/store/apply-times.ts';
+import { slotBytes } from '../../src/store/layout.ts';
 import { allocatePublications, Publications } from '../../src/store/publications.ts';
 import { UNLIMITED } from '../../src/store/record-allowance.ts';
 import { SampleColumns } from '../../src/store/sample-columns.ts';
+import { viewSlot } from '../../src/store/slot-memory.ts';
 import { SlotReader } from '../../src/store/slot-reader.ts';
 import { firstRingCapacity } from '../../src/store/slot-ring.ts';
 import { newSlot } from '../../src/store/slot-writer.ts';
@@ -30,6 +32,8 @@ export interface WorkerCost {
   readonly slotRssShare: number;
   /** Shared memory of a slot that has kept the samples of an hour, one per 5 s. */
   readonly hourSlotBytes: number;
+  /** By how much it is larger if samples are scored. */
+  readonly hourScoreBytes: number;
   /** CPU to read one sample of that hour with its four usages as decimals. */
   readonly cpuNsPerSampleRead: number;
 }
@@ -78,7 +82,7 @@ function slotRssShare(slots: number): number {
 }
 
 /** A worker with 4 tasks and no custom metrics, over two hours of its own: what its lane makes of its heartbeats. */
-function hourOfSamples(): Pick<WorkerCost, 'hourSlotBytes' | 'cpuNsPerSampleRead'> {
+function hourOfSamples(): Pick<WorkerCost, 'hourSlotBytes' | 'hourScoreBytes' | 'cpuNsPerSampleRead'> {
   let memory = newSlot('worker-0', firstRingCapacity(HOUR_MS, EVERY_MS));
   let deliver: (message: ToLane) => void = () => {};
   const port: Port<ToLane, FromLane> = {
@@ -114,7 +118,12 @@ function hourOfSamples(): Pick<WorkerCost, 'hourSlotBytes' | 'cpuNsPerSampleRead
     samples += columns.count;
   }
   const { user, system } = process.cpuUsage(before);
-  return { hourSlotBytes: memory.byteLength, cpuNsPerSampleRead: (1000 * (user + system)) / samples };
+  const { size } = viewSlot(memory);
+  return {
+    hourSlotBytes: memory.byteLength,
+    hourScoreBytes: slotBytes({ ...size, isScored: true }) - memory.byteLength,
+    cpuNsPerSampleRead: (1000 * (user + system)) / samples,
+  };
 }
 
 /** Makes these workers known, each with one heartbeat applied. */

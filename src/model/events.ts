@@ -24,7 +24,7 @@ import type { StateCause, WorkerState } from './liveness.ts';
  * | grace_over       | it no longer waits                                                               |
  * | stall            | the main thread did not run for a while; deadlines of workers are extended       |
  * | clock_set        | the wall clock of the master went forward or back; samples keep their order      |
- * | new_normal       | a metric was unusual for about an hour; what it does now is usual for its worker  |
+ * | new_normal       | what a metric of a worker does was unusual for so long that it is usual now      |
  * | fault            | the master has a fault of its own: threads do not start, files are not written   |
  * | fault_over       | the fault is over                                                                |
  * | alert            | an alert fires                                                                   |
