@@ -2,6 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ApiClient } from '../../src/cli/client/api.ts';
+import { recordedSeries } from '../../src/cli/rules/recorded-series.ts';
 import { run } from './run.ts';
 
 let folder: string;
@@ -124,5 +126,52 @@ ${expected}
     const rules = await fileOf('rules.yaml', 'ruls: []\nrules: [{ alert: Hot, when: "cpu_usge > 90" }]');
     const { stderr } = await run(['rules', 'test', rules, '--history', '7d']);
     expect(stderr).toContain(`${rules}:1:1: file: unknown field "ruls"; did you mean rules? (1 further problems`);
+  });
+});
+
+describe('a replay of what is recorded', () => {
+  const EMPTY = (async function* () {})();
+  const at = (s: number) => new Date(1_000_000_000_000 + s * 1000).toISOString();
+  const recordedWith = (workers: readonly object[], events: readonly object[] = []) => {
+    const answer = (body: object) => ({ body }) as never;
+    const client = {
+      export: async () => ({ chunks: () => EMPTY, missing: () => undefined }),
+      events: async () => answer({ events }),
+      listWorkers: async () => [answer({ workers })],
+    } as unknown as ApiClient;
+    const nowMs = Date.parse(at(0));
+    return recordedSeries({ client, rules: [], last: '1m', nowMs, worker: undefined, prefix: '', onRead: () => {} });
+  };
+
+  test('has workers that did nothing in that time, in the state that they have', async () => {
+    const dead = { worker_id: 'dead', group: 'g', state: 'inactive', cause: 'silence', since: at(-3600), stuck: null };
+    const { source } = await recordedWith([dead, { ...dead, worker_id: 'new', state: 'active', since: at(-10) }]);
+    expect(source.workers).toMatchObject([
+      {
+        workerId: 'dead',
+        group: 'g',
+        changes: [{ atMs: Date.parse(at(-3600)), value: 'inactive' }, { value: 'silence' }],
+      },
+      { workerId: 'new', changes: [{ atMs: Date.parse(at(-10)), value: 'active' }, {}] },
+    ]);
+    expect(source.fromMs).toBe(Date.parse(at(-60)));
+  });
+
+  test('knows from the first event what was before', async () => {
+    const event = { worker_id: 'w', at: at(-20), text: '' };
+    const { source } = await recordedWith(
+      [{ worker_id: 'w', state: 'active', since: at(-20), stuck: null }],
+      [
+        { ...event, type: 'state', from: 'inactive', to: 'active', cause: 'heartbeat' },
+        { ...event, type: 'stuck_over' },
+      ],
+    );
+    expect(source.workers[0]?.changes).toEqual([
+      { atMs: Date.parse(at(-60)), name: 'state', value: 'inactive' },
+      { atMs: Date.parse(at(-60)), name: 'stuck', value: true },
+      { atMs: Date.parse(at(-20)), name: 'state', value: 'active' },
+      { atMs: Date.parse(at(-20)), name: 'cause', value: 'heartbeat' },
+      { atMs: Date.parse(at(-20)), name: 'stuck', value: false },
+    ]);
   });
 });

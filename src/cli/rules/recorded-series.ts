@@ -96,15 +96,19 @@ export async function recordedSeries(request: RecordedRequest): Promise<Recorded
   await eachRow(download.chunks(), add);
   const events = await eventsOf(client, fromMs, worker);
   const facts = await factsOf(client, prefix ?? '');
+  // Also those that are known without a value or an event in the range: a worker that has been inactive all the time is one.
   const ids = new Set([
     ...tracks.keys(),
-    ...events.flatMap(({ worker_id: id }) => (id !== null && isWanted(id, worker, prefix) ? [id] : [])),
-  ]);
+    ...[...events.map(({ worker_id: id }) => id), ...facts.keys()].filter(
+      (id) => id !== null && isWanted(id, worker, prefix),
+    ),
+  ] as string[]);
   const workers = [...ids].map((workerId): ReplayWorker => {
     const numbers = tracks.get(workerId) ?? new Map<string, NumberTrack>();
     const own = events.filter(({ worker_id: id }) => id === workerId);
-    const { group = '', labels = {} } = facts.get(workerId) ?? {};
-    return { workerId, group, labels, numbers, changes: changesOf(own, firstMs(numbers, fromMs)) };
+    const known = facts.get(workerId);
+    const changes = changesOf(own, known, firstMs(numbers), fromMs);
+    return { workerId, group: known?.group ?? '', labels: known?.labels ?? {}, numbers, changes };
   });
   // Before anything is recorded, nothing is known, which is not the same as a fleet without workers.
   const beginMs = Math.max(fromMs, Math.min(nowMs, ...workers.map(({ changes }) => changes[0]?.atMs ?? nowMs)));
@@ -223,19 +227,35 @@ async function eventsOf(client: ApiClient, fromMs: number, worker: string | unde
 
 interface WorkerFacts {
   readonly group: string;
+  readonly state: string | undefined;
+  readonly cause: string | undefined;
+  /** Since when it is in this state; undefined: not known. */
+  readonly sinceMs: number | undefined;
+  readonly stuck: boolean;
+  readonly flapping: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Of workers that the master knows now: groups and labels are not in the history. */
+const FACTS = 'group,labels,state,cause,since,stuck,flapping';
+
+/** Of workers that the master knows now: groups and labels are not in the history, and their states tell those before the events. */
 async function factsOf(client: ApiClient, prefix: string): Promise<ReadonlyMap<string, WorkerFacts>> {
-  const pages = (await client.listWorkers({ fields: 'group,labels', ...(prefix === '' ? {} : { prefix }) })) ?? [];
+  const pages = (await client.listWorkers({ fields: FACTS, ...(prefix === '' ? {} : { prefix }) })) ?? [];
   const all = pages.flatMap(
     ({ body }) => (body as { workers?: readonly Record<string, unknown>[] } | null)?.workers ?? [],
   );
   return new Map(
-    all.map(({ worker_id: id, group, labels }) => [
+    all.map(({ worker_id: id, group, labels, state, cause, since, stuck, flapping }) => [
       String(id),
-      { group: typeof group === 'string' ? group : '', labels: (labels ?? {}) as Readonly<Record<string, string>> },
+      {
+        group: typeof group === 'string' ? group : '',
+        labels: (labels ?? {}) as Readonly<Record<string, string>>,
+        state: typeof state === 'string' ? state : undefined,
+        cause: typeof cause === 'string' ? cause : undefined,
+        sinceMs: typeof since === 'string' ? Date.parse(since) : undefined,
+        stuck: typeof stuck === 'string',
+        flapping: flapping === true,
+      },
     ]),
   );
 }
@@ -244,30 +264,47 @@ function isWanted(id: string, worker: string | undefined, prefix = ''): boolean 
   return worker === undefined ? id.startsWith(prefix) : id === worker;
 }
 
-function firstMs(numbers: ReadonlyMap<string, NumberTrack>, fallbackMs: number): number {
-  return (
-    Math.min(
-      ...Array.from(numbers.values(), (track) => (track.length > 0 ? track.atOf(0) : Number.POSITIVE_INFINITY)),
-      Number.MAX_SAFE_INTEGER,
-    ) || fallbackMs
-  );
+/** Undefined: there is no value. */
+function firstMs(numbers: ReadonlyMap<string, NumberTrack>): number | undefined {
+  const firsts = Array.from(numbers.values()).flatMap((track) => (track.length > 0 ? [track.atOf(0)] : []));
+  return firsts.length === 0 ? undefined : Math.min(...firsts);
 }
 
-/** A worker is active from its first value on, until an event says something else. */
-function changesOf(events: readonly EventItem[], firstValueMs: number): ReplayChange[] {
+/**
+ * The first event of a kind tells what was before it. Without one, it was all the time as it is now; a worker that is forgotten by
+ * now was active.
+ */
+function changesOf(
+  events: readonly EventItem[],
+  known: WorkerFacts | undefined,
+  firstValueMs: number | undefined,
+  fromMs: number,
+): ReplayChange[] {
   const changes: ReplayChange[] = [];
   for (const { at, type, from, to, cause } of events) {
     const atMs = Date.parse(at);
     if (type === 'state' && to !== null) {
-      if (changes.every(({ name }) => name !== 'state') && from !== null)
-        changes.push({ atMs: Math.min(firstValueMs, atMs), name: 'state', value: from });
+      if (from !== null && !hasAny(changes, 'state')) changes.push({ atMs: fromMs, name: 'state', value: from });
       changes.push({ atMs, name: 'state', value: to });
       if (cause !== null) changes.push({ atMs, name: 'cause', value: cause });
     } else if (type === 'stuck' || type === 'flapping') changes.push({ atMs, name: type, value: true });
-    else if (type === 'stuck_over' || type === 'flapping_over')
-      changes.push({ atMs, name: type.slice(0, -'_over'.length), value: false });
+    else if (type === 'stuck_over' || type === 'flapping_over') {
+      const name = type.slice(0, -'_over'.length) as 'stuck' | 'flapping';
+      if (!hasAny(changes, name)) changes.push({ atMs: fromMs, name, value: true });
+      changes.push({ atMs, name, value: false });
+    }
   }
-  if (changes.every(({ name }) => name !== 'state'))
-    changes.push({ atMs: firstValueMs, name: 'state', value: 'active' });
+  if (!hasAny(changes, 'state')) {
+    const atMs = known?.sinceMs ?? firstValueMs ?? fromMs;
+    changes.push({ atMs, name: 'state', value: known?.state ?? 'active' });
+    if (known?.cause !== undefined) changes.push({ atMs, name: 'cause', value: known.cause });
+  }
+  for (const name of ['stuck', 'flapping'] as const) {
+    if (known?.[name] === true && !hasAny(changes, name)) changes.push({ atMs: fromMs, name, value: true });
+  }
   return changes.toSorted((a, b) => a.atMs - b.atMs);
+}
+
+function hasAny(changes: readonly ReplayChange[], name: ReplayChange['name']): boolean {
+  return changes.some((change) => change.name === name);
 }
