@@ -48,12 +48,14 @@ const SHIPPED: readonly ShippedRule[] = [
     when: 'brake || inactive >= 3 && inactive * 100 >= (active + inactive) * 55',
     // The brake's own: it is released at half of its threshold.
     clear_when: '!brake && inactive * 200 <= (active + inactive) * 55',
+    // A switch that restarts, or a short failure of the network, wakes nobody. Meanwhile the brake keeps the workers from being judged.
+    for: '1m',
     keep_firing_for: '1m',
     severity: 'page',
     annotations: {
       summary: 'Most of {{ name == "" ? "the workers without a group" : "the group " + name }} is silent',
       description:
-        'Most workers of the group went silent at the same time, which points to its network or power, or to the network of this master. {{ inactive }} of the {{ active + inactive }} workers that should report are inactive. While the brake is held, workers are not judged; their own alerts are not sent.',
+        'Most workers of the group went silent at the same time, which points to its network or power, or to the network of this master. {{ brake ? "While the brake is held, its workers are not judged, and their own alerts are not sent." : string(inactive) + " of the " + string(active + inactive) + " workers that should report are inactive." }}',
     },
   },
   {

@@ -112,7 +112,8 @@ function messageAlertOf(alert: Alert): MessageAlert {
   const resolved = isResolved(alert);
   const parts = ((resolved ? values.now : (values.now ?? values.firing)) ?? values.firing)?.parts ?? [];
   const lines = [
-    ...(description === undefined ? [] : [description]),
+    // It describes what was: the last line says that it is over, and why.
+    ...(description === undefined || resolved ? [] : [description]),
     ...(parts.length === 0
       ? []
       : [
