@@ -16,6 +16,8 @@ export const MAX_SILENCE_S = 30;
 export const COMMAND_WITHIN_MS = 4000;
 /** … except a trial: a mail server may take its whole time-out. A little more than a target has, and less than HTTP waits. */
 export const TRIAL_WITHIN_MS = 32_000;
+/** A reload by SIGHUP, for which nobody waits: an evaluation that is under way comes first. */
+export const SIGNAL_RELOAD_WITHIN_MS = 60_000;
 /** Commands that wait for the thread: each is a person. */
 export const MAX_COMMANDS = 32;
 /** How often figures are told at most. */

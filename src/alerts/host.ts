@@ -136,9 +136,10 @@ export class AlertsHost {
     this.#listeners.add(listener);
   }
 
-  /** @param publicUrl if the settings have none: HTTP's address, which is known only now */
-  start(publicUrl: string = this.#settings.publicUrl): void {
-    this.#settings = { ...this.#settings, publicUrl };
+  /** @param links if the settings have no PUBLIC_URL: HTTP's address, which is known only now, and what is wrong with it */
+  start(links: Pick<AlertsSettings, 'publicUrl' | 'linkWarning'> = this.#settings): void {
+    const { publicUrl, linkWarning } = links;
+    this.#settings = { ...this.#settings, publicUrl, linkWarning };
     this.#reader.start();
   }
 
@@ -148,14 +149,13 @@ export class AlertsHost {
   }
 
   /** Never rejects: failures, also a time-out, are in the reply. */
-  command(asked: AlertCommand): Promise<AlertReply> {
+  command(asked: AlertCommand, withinMs = commandWithinMs(asked)): Promise<AlertReply> {
     if (!this.#reader.isFed) return Promise.resolve(unavailable('the alerts thread is starting; try again'));
     if (this.#waiting.size >= MAX_COMMANDS) {
       const message = 'too many commands are waiting for the alerts thread; try again';
       return Promise.resolve({ ok: false, code: 'resource_exhausted', message });
     }
     const id = ++this.#lastCommand;
-    const withinMs = asked.type === 'test-receiver' ? TRIAL_WITHIN_MS : COMMAND_WITHIN_MS;
     return new Promise((resolve) => {
       const timer = this.#options.clock.after(withinMs, () => {
         this.#replied(id, unavailable('the alerts thread does not answer; it may still carry out the command'));
@@ -284,6 +284,10 @@ const OVER: Readonly<Record<Problem['code'], string>> = {
   receivers: 'all receivers of alerts get notifications again',
   thread: 'the alerts thread works again',
 };
+
+function commandWithinMs({ type }: AlertCommand): number {
+  return type === 'test-receiver' ? TRIAL_WITHIN_MS : COMMAND_WITHIN_MS;
+}
 
 function unavailable(message: string): AlertReply {
   return { ok: false, code: 'unavailable', message };

@@ -18,6 +18,8 @@ export interface AlertsSettings {
   readonly noDataAfterMs: number;
   /** PUBLIC_URL, or the address of HTTP; empty: nobody can open the dashboard. */
   readonly publicUrl: string;
+  /** What people cannot do with links that a receiver other than the log gets; undefined: nothing. */
+  readonly linkWarning?: string | undefined;
   /** Of commands that receivers run; the thread itself has no environment. */
   readonly commandEnvironment: Readonly<Record<string, string>>;
   /** TIME_ZONE; undefined: that of the machine. */

@@ -17,7 +17,7 @@ import { loadedRules, shownRules } from './loaded-rules.ts';
 import type { AlertsSettings, FromAlerts, RuleSource, ToAlerts } from './messages.ts';
 import type { Evaluation, Notices, ParseRules } from './parts.ts';
 import { allProblems, problemText, type ReadRules, readRules, rulesOf } from './rule-source.ts';
-import type { Rule } from './rules/rule.ts';
+import type { Rule, RuleSet } from './rules/rule.ts';
 import { alertOf } from './shown-alert.ts';
 import { AlertStates, type StateChanges } from './state/alert-states.ts';
 import { AlertStore } from './store/alert-store.ts';
@@ -94,6 +94,7 @@ class Running {
   /** In the order of the loaded rules. */
   #shownRules: readonly Rule[] = [];
   #lastLoad: AlertsStatus['lastLoad'] = null;
+  #hasWarnedOfLinks = false;
   #attentiveMs = 0;
   #isFirst = true;
   /** Alerts to tell in later turns. */
@@ -196,7 +197,7 @@ class Running {
     if (found.rules === undefined) {
       const { problems } = found;
       this.#lastLoad = { atUnixMs: this.#clock.wallMs(), problems };
-      this.#reportSoon();
+      this.#reportNow();
       const [first] = problems;
       const more = problems.length > 1 ? `, and ${problems.length - 1} more` : '';
       const message = `${first === undefined ? path : problemText(path, first)}${more}; the rules loaded before stay active`;
@@ -216,7 +217,19 @@ class Running {
     this.#lastLoad = read.source === undefined ? null : { atUnixMs, problems: [] };
     this.#loaded = loadedRules(read.rules, (this.#loaded?.load ?? 0) + 1, atUnixMs, this.#settings.publicUrl);
     this.#post({ type: 'rules', loaded: this.#loaded, source: read.source });
+    // Before the evaluation: the last load is not the failed one any more. The first status is that of the first evaluation.
+    if (this.#loaded.load > 1) this.#reportNow();
+    this.#warnOfLinks(read.rules);
     await this.#cycle.load(read.rules);
+  }
+
+  /** Once, when the first receiver comes that people have elsewhere. */
+  #warnOfLinks({ receivers }: RuleSet): void {
+    const { linkWarning } = this.#settings;
+    if (linkWarning === undefined || this.#hasWarnedOfLinks) return;
+    if (receivers.every(({ targets }) => targets.every(({ kind }) => kind === 'log'))) return;
+    this.#hasWarnedOfLinks = true;
+    this.#post({ type: 'log', level: 'warn', message: linkWarning });
   }
 
   /** Never less than before: when main goes on after a stall, it may turn out to be up to half a second earlier. */
@@ -280,11 +293,14 @@ class Running {
   #reportSoon(): void {
     if (this.#report !== undefined) return;
     const waitMs = Math.max(0, this.#reportedMs + REPORT_EVERY_MS - this.#clock.monotonicMs());
-    this.#report = this.#clock.after(waitMs, () => {
-      this.#report = undefined;
-      this.#reportedMs = this.#clock.monotonicMs();
-      this.#post({ type: 'status', status: this.#status() });
-    });
+    this.#report = this.#clock.after(waitMs, () => this.#reportNow());
+  }
+
+  #reportNow(): void {
+    this.#report?.cancel();
+    this.#report = undefined;
+    this.#reportedMs = this.#clock.monotonicMs();
+    this.#post({ type: 'status', status: this.#status() });
   }
 
   #status(): AlertsStatus {

@@ -1,5 +1,6 @@
 /** Alerts as the settings say: the rule file, the thread, what events and the log say of it, and what readers are told. */
 import { resolve } from 'node:path';
+import { SIGNAL_RELOAD_WITHIN_MS } from '../alerts/alerts-limits.ts';
 import { AlertsHost } from '../alerts/host.ts';
 import type { AlertsSettings, RuleSource } from '../alerts/messages.ts';
 import { problemText, readRules } from '../alerts/rule-source.ts';
@@ -19,8 +20,6 @@ export interface StartAlerts {
   readonly settings: AlertsSettings;
   /** As it was found right; undefined: there is no rule file. */
   readonly source: RuleSource | undefined;
-  /** Alerts are sent elsewhere than to the log. */
-  readonly hasReceivers: boolean;
 }
 
 /**
@@ -40,14 +39,11 @@ export async function alertsOf(config: MasterConfig): Promise<StartAlerts | unde
     commandEnvironment: commandEnvironment(),
     timeZone,
   };
-  if (alertRules === undefined) return { settings, source: undefined, hasReceivers: false };
+  if (alertRules === undefined) return { settings, source: undefined };
   // Only who has rules pays for the languages in which they are written.
   const { parseRules } = await import('../alerts/rules/parse-rules.ts');
   const found = readRules(settings.path, settings.allowsCommands, parseRules);
-  if (found.rules !== undefined) {
-    const kinds = found.rules.receivers.flatMap(({ targets }) => targets.map(({ kind }) => kind));
-    return { settings, source: found.source, hasReceivers: kinds.some((kind) => kind !== 'log') };
-  }
+  if (found.rules !== undefined) return { settings, source: found.source };
   const setting = settingText(config.names, 'ALERT_RULES', alertRules);
   const problems = found.problems.map((problem) => problemText(alertRules, problem));
   throw new PulselaneError('bad_setting', `${setting}: ${problems.join('; ')}`);
@@ -100,9 +96,10 @@ export function reloadableRules(alerts: AlertsHost | undefined, config: MasterCo
   return {
     name: `the rule file (ALERT_RULES)`,
     async reload() {
-      const reply = await alerts.command({ type: 'reload-rules' });
+      const reply = await alerts.command({ type: 'reload-rules' }, SIGNAL_RELOAD_WITHIN_MS);
       if (reply.ok) return reply.message;
-      const { problems = [], message } = reply;
+      const { problems = [], message, code } = reply;
+      if (code === 'unavailable') throw new PulselaneError('unavailable', message);
       const all = problems.map((problem) => problemText(config.alertRules as string, problem));
       throw new PulselaneError('bad_setting', all.length === 0 ? message : all.join('; '));
     },

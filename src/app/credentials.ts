@@ -44,7 +44,8 @@ export interface Reloadable {
   /** For the log. */
   readonly name: string;
   /**
-   * Reads and checks everything before it changes anything. Rejects if the files are wrong.
+   * Reads and checks everything before it changes anything. Rejects if the files are wrong, and with `unavailable` if it is not known
+   * whether they are active.
    * @returns what has changed, for people; undefined if there is nothing to say
    */
   readonly reload: () => Promise<string | undefined>;
@@ -57,7 +58,12 @@ export async function reloadAll(reloadables: readonly Reloadable[], logger: Logg
       const changes = await reload();
       logger.info(`reloaded ${name}${changes === undefined ? '' : `: ${changes}`}`);
     } catch (error) {
-      logger.error(`cannot reload ${name}, so the old ones stay active: ${messageOf(error)}`);
+      // Whoever was asked has not answered: which ones are active is not known.
+      const isUnknown = error instanceof PulselaneError && error.code === 'unavailable';
+      const result = isUnknown
+        ? `cannot say whether a reload of ${name} was carried out`
+        : `cannot reload ${name}, so the old ones stay active`;
+      logger.error(`${result}: ${messageOf(error)}`);
     }
   }
 }

@@ -15,14 +15,10 @@ export function linkBase(address: Address | undefined, isEncrypted: boolean, mac
 
 /**
  * What people who get alerts elsewhere cannot do with their links; undefined: nothing.
- * @param address of HTTP. @param receives whether alerts are sent to a receiver other than the log
+ * @param address of HTTP
  */
-export function linkWarning(
-  publicUrl: string | undefined,
-  address: Address | undefined,
-  receives: boolean,
-): string | undefined {
-  if (publicUrl !== undefined || !receives) return undefined;
+export function linkWarning(publicUrl: string | undefined, address: Address | undefined): string | undefined {
+  if (publicUrl !== undefined) return undefined;
   const example = 'set PUBLIC_URL, such as https://pulselane.example.org';
   if (address === undefined) return `alerts have no links, because HTTP is off: ${example}`;
   if (!isLoopback(address.host)) return undefined;

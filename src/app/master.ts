@@ -206,9 +206,10 @@ async function start(
   readiness.update({ phase: 'serving' });
   const httpAddress = await http?.start();
   // Last: no client waits until its script is compiled.
-  alerts?.start(config.publicUrl ?? linkBase(httpAddress, tls !== undefined));
-  const warning = linkWarning(config.publicUrl, httpAddress, alertsStart?.hasReceivers === true);
-  if (warning !== undefined) logger.warn(warning);
+  alerts?.start({
+    publicUrl: config.publicUrl ?? linkBase(httpAddress, tls !== undefined),
+    linkWarning: linkWarning(config.publicUrl, httpAddress),
+  });
   lifecycle.onStop('alerts', () => alerts?.stop());
   lifecycle.onStop('readiness', () => readiness.update({ phase: 'stopping' }));
   const expiry = new ExpiryWatch({ clock, logger, onExpired: () => rpc.recheckCallers() });

@@ -217,7 +217,7 @@ test('a reload takes a right file, and changes nothing for a wrong one, which it
   await master.reload();
   const logged = lines.filter(({ level }) => level === 'error').map(({ msg }) => msg);
   expect(logged).toEqual([expect.stringMatching(new RegExp(`cannot reload .*${rulesFile}:2:\\d+: .*whenn`))]);
-  await eventually(() => master.alerts?.status?.lastLoad?.problems.length);
+  expect(master.alerts?.status?.lastLoad?.problems).toHaveLength(2);
   // The next thread goes on with the rules that were right.
   await master.alerts?.thread.thread?.terminate();
   await eventually(() => master.alerts?.status?.problems.some(({ code }) => code === 'thread'));
@@ -225,11 +225,15 @@ test('a reload takes a right file, and changes nothing for a wrong one, which it
   expect(alertOf('Hot', 'w')?.state).toBe('firing');
   expect(await master.operator.askAlerts({ type: 'reload-rules' })).toMatchObject({ ok: false, code: 'invalid_rules' });
 
-  await writeFile(rulesFile, rulesOf(HOT.replace('Hot', 'Hotter')));
+  const warnings = () => lines.filter(({ msg }) => msg.includes('PUBLIC_URL')).length;
+  expect(warnings()).toBe(0);
+  const pager = 'receivers: [{ name: hook, webhook: { url: "http://127.0.0.1:9/" } }]\nroute: { receiver: hook }\n';
+  await writeFile(rulesFile, pager + rulesOf(HOT.replace('Hot', 'Hotter')));
   await master.reload();
+  expect(master.alerts?.status?.lastLoad?.problems).toEqual([]);
+  expect(warnings()).toBe(1);
   expect((await alertIn('Hot', 'w', 'resolved')).closedBecause).toBe('rule_changed');
   await alertIn('Hotter', 'w', 'firing');
-  expect(master.alerts?.status?.lastLoad?.problems).toEqual([]);
 });
 
 // Main takes seconds to trust itself again.

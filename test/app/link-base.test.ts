@@ -20,13 +20,12 @@ describe('the warning of useless links', () => {
   const loopback = { host: '127.0.0.1', port: 8080 };
 
   it('is given if receivers are told of an address that only this machine can open, or of none', () => {
-    expect(linkWarning(undefined, loopback, true)).toContain('127.0.0.1:8080, which only this machine can open');
-    expect(linkWarning(undefined, undefined, true)).toContain('HTTP is off');
+    expect(linkWarning(undefined, loopback)).toContain('127.0.0.1:8080, which only this machine can open');
+    expect(linkWarning(undefined, undefined)).toContain('HTTP is off');
   });
 
   it('is not given otherwise', () => {
-    expect(linkWarning(undefined, loopback, false)).toBeUndefined();
-    expect(linkWarning('https://p.example', loopback, true)).toBeUndefined();
-    expect(linkWarning(undefined, { host: '', port: 8080 }, true)).toBeUndefined();
+    expect(linkWarning('https://p.example', loopback)).toBeUndefined();
+    expect(linkWarning(undefined, { host: '', port: 8080 })).toBeUndefined();
   });
 });

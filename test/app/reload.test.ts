@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { credentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { reloadAll } from '../../src/app/credentials.ts';
 import { startMaster } from '../../src/app/master.ts';
 import type { RunningMaster } from '../../src/app/running-master.ts';
 import { masterConfig } from '../../src/config/resolve.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { PulselaneError } from '../../src/lib/errors.ts';
 import { hashOfToken, newToken } from '../../src/lib/tokens.ts';
 import { workerTokenLine } from '../../src/model/identity.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
@@ -205,4 +207,25 @@ test('a wrong authority of workers that are called keeps no certificate from bei
   await running.reload();
   expect(await serialNumber(running)).not.toBe(before);
   expect(errors()).toEqual([expect.stringContaining(`so the old ones stay active: INTRODUCE_TLS_CA=${ca}`)]);
+});
+
+test('a reload of which nobody knows whether it was carried out is not called a failed one', async () => {
+  const { logger, lines: logged } = keptLog();
+  const noAnswer = async () => {
+    throw new PulselaneError('unavailable', 'it does not answer');
+  };
+  const wrong = async () => {
+    throw new PulselaneError('bad_setting', 'it is wrong');
+  };
+  await reloadAll(
+    [
+      { name: 'the rules', reload: noAnswer },
+      { name: 'the tokens', reload: wrong },
+    ],
+    logger,
+  );
+  expect(logged.map(({ msg }) => msg)).toEqual([
+    'cannot say whether a reload of the rules was carried out: it does not answer',
+    'cannot reload the tokens, so the old ones stay active: it is wrong',
+  ]);
 });
