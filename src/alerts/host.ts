@@ -64,8 +64,8 @@ export class AlertsHost {
   #silences: readonly Silence[] = [];
   /** What the thread cannot say itself; undefined: it reports. */
   #threadProblem: Problem | undefined;
-  /** Of each problem that was told: since when. */
-  readonly #told = new Map<Problem['code'], number>();
+  /** Of each problem that was told: what ends with it, and since when it was. */
+  readonly #told = new Map<string, { readonly over: string; readonly sinceUnixMs: number }>();
   readonly #waiting = new Map<number, Waiting>();
   #lastCommand = 0;
   #isStopping = false;
@@ -262,25 +262,36 @@ export class AlertsHost {
     if (status !== undefined) this.#tell({ type: 'alertsStatus', status });
     const problem = this.#threadProblem;
     const problems = status?.problems ?? (problem === undefined ? [] : [problem]);
-    for (const { code, detail, sinceUnixMs } of problems) {
+    for (const told of problems) {
+      const key = keyOf(told);
       // A wrong file is the matter of whoever reloads it, and is in the log.
-      if (code === 'rules_file' || this.#told.has(code)) continue;
-      this.#told.set(code, sinceUnixMs);
-      onFault(`alerts degraded: ${detail}`);
+      if (told.code === 'rules_file' || this.#told.has(key)) continue;
+      const over =
+        told.rule === undefined
+          ? OVER[told.code]
+          : `rule ${told.rule} is evaluated without errors again, or is another one now`;
+      this.#told.set(key, { over, sinceUnixMs: told.sinceUnixMs });
+      onFault(`alerts degraded: ${told.detail}`);
     }
-    for (const [code, sinceUnixMs] of this.#told) {
-      if (problems.some((now) => now.code === code)) continue;
-      this.#told.delete(code);
+    for (const [key, { over, sinceUnixMs }] of this.#told) {
+      if (problems.some((now) => keyOf(now) === key)) continue;
+      this.#told.delete(key);
       const seconds = Math.max(0, Math.round((clock.wallMs() - sinceUnixMs) / 1000));
-      onFaultOver(`${OVER[code]}, after ${seconds} s`);
+      onFaultOver(`${over}, after ${seconds} s`);
     }
   }
+}
+
+/** One for each rule. */
+function keyOf({ code, rule }: Problem): string {
+  return rule === undefined ? code : `${code} ${rule}`;
 }
 
 const OVER: Readonly<Record<Problem['code'], string>> = {
   rules_file: 'the rule file is right again',
   store: 'the file of alerts is written again',
   slow: 'evaluations of alerting rules are in time again',
+  rule: 'no further rules fail or lack values',
   receivers: 'all receivers of alerts get notifications again',
   thread: 'the alerts thread works again',
 };

@@ -33,7 +33,7 @@ export interface Evaluation {
   write?(connection: Connection, isAll: boolean): void;
   /** After that transaction was committed. */
   written?(): void;
-  figuresOf(rule: Rule): Pick<RuleFigures, 'lastEvaluatedUnixMs' | 'evaluationMs' | 'errors' | 'lastError'>;
+  figuresOf(rule: Rule): Pick<RuleFigures, 'lastEvaluatedUnixMs' | 'evaluationMs' | 'errors' | 'lastError' | 'problem'>;
   stop(): Promise<void>;
 }
 

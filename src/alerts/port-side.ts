@@ -4,7 +4,12 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type AlertText, MAX_ALERTS_PER_ANNOUNCEMENT } from '../model/alert-changes.ts';
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
-import { type AlertsStatus, type LoadedRules, MAX_SHOWN_DEAD_LETTERS } from '../model/alerts-status.ts';
+import {
+  type AlertsStatus,
+  type LoadedRules,
+  MAX_RULE_PROBLEMS,
+  MAX_SHOWN_DEAD_LETTERS,
+} from '../model/alerts-status.ts';
 import type { NewEvent } from '../model/events.ts';
 import type { Directory } from '../reading/directory.ts';
 import type { ReadingParts, ReadingUser } from '../reading/reader-thread.ts';
@@ -342,8 +347,21 @@ class Running {
       const detail = `evaluations take longer than evaluation_interval: ${Math.round(this.#cycle.figures.evaluationMs ?? 0)} ms`;
       problems.push({ code: 'slow', detail, sinceUnixMs: this.#slow.sinceUnixMs });
     }
+    problems.push(...this.#ruleProblems());
     const { problem: receivers } = this.#notices;
     if (receivers !== undefined) problems.push({ code: 'receivers', ...receivers });
     return problems;
+  }
+
+  #ruleProblems(): AlertsStatus['problems'] {
+    const found = this.#shownRules.flatMap((rule) => {
+      const { problem } = this.evaluation.figuresOf(rule);
+      return problem === null ? [] : [{ code: 'rule' as const, ...problem, rule: rule.name }];
+    });
+    if (found.length <= MAX_RULE_PROBLEMS) return found;
+    const more = found.slice(MAX_RULE_PROBLEMS);
+    const detail = `${more.length} more ${more.length === 1 ? 'rule fails or has' : 'rules fail or have'} no values; \`pulselane rules list\` names them`;
+    const sinceUnixMs = Math.min(...more.map((problem) => problem.sinceUnixMs));
+    return [...found.slice(0, MAX_RULE_PROBLEMS), { code: 'rule', detail, sinceUnixMs }];
   }
 }

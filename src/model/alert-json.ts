@@ -111,6 +111,7 @@ export interface RuleJson {
   readonly firing: number;
   readonly errors: number;
   readonly last_error: { readonly at: string; readonly message: string } | null;
+  readonly problem: { readonly detail: string; readonly since: string } | null;
 }
 
 export interface AlertReceiverJson {
@@ -134,6 +135,7 @@ export interface AlertsProblemJson {
   readonly code: AlertsStatus['problems'][number]['code'];
   readonly detail: string;
   readonly since: string;
+  readonly rule: string | null;
 }
 
 export interface RulesJson {
@@ -221,7 +223,12 @@ function deadLetterJson(letter: DeadLetter): DeadLetterJson {
 }
 
 export function problemsJson(status: AlertsStatus | undefined): AlertsProblemJson[] {
-  return (status?.problems ?? []).map(({ code, detail, sinceUnixMs }) => ({ code, detail, since: iso(sinceUnixMs) }));
+  return (status?.problems ?? []).map(({ code, detail, sinceUnixMs, rule = null }) => ({
+    code,
+    detail,
+    since: iso(sinceUnixMs),
+    rule,
+  }));
 }
 
 const NO_FIGURES: RuleFigures = {
@@ -233,10 +240,11 @@ const NO_FIGURES: RuleFigures = {
   firing: 0,
   errors: 0,
   lastError: null,
+  problem: null,
 };
 
 function ruleJson(rule: RuleText, figures = NO_FIGURES): RuleJson {
-  const { lastError } = figures;
+  const { lastError, problem } = figures;
   return {
     alert: rule.name,
     for_each: rule.forEach,
@@ -261,6 +269,7 @@ function ruleJson(rule: RuleText, figures = NO_FIGURES): RuleJson {
     firing: figures.firing,
     errors: figures.errors,
     last_error: lastError && { at: iso(lastError.atUnixMs), message: lastError.message },
+    problem: problem && { detail: problem.detail, since: iso(problem.sinceUnixMs) },
   };
 }
 

@@ -55,6 +55,8 @@ export interface RuleFigures {
   readonly firing: number;
   readonly errors: number;
   readonly lastError: { readonly atUnixMs: number; readonly message: string } | null;
+  /** It fails again and again, or has never had a value, as `detail` says; null: neither. */
+  readonly problem: { readonly detail: string; readonly sinceUnixMs: number } | null;
 }
 
 /** Figures of one target of a receiver. Counts of notifications are of this run of the master. */
@@ -83,10 +85,11 @@ export interface AlertReceiverStatus {
  * | rules_file | the rule file has problems; the rules loaded before stay                    |
  * | store      | alerts.db cannot be written: states go on in memory                         |
  * | slow       | evaluations take longer than evaluation_interval                            |
+ * | rule       | a rule fails in every evaluation, or no subject has ever had its values     |
  * | receivers  | a receiver has got nothing for minutes: it fails, or refuses what is sent   |
  * | thread     | the alerts thread ended or does not answer; it is restarted                 |
  */
-export const ALERTS_PROBLEMS = ['rules_file', 'store', 'slow', 'receivers', 'thread'] as const;
+export const ALERTS_PROBLEMS = ['rules_file', 'store', 'slow', 'rule', 'receivers', 'thread'] as const;
 export type AlertsProblemCode = (typeof ALERTS_PROBLEMS)[number];
 
 export interface AlertTotals {
@@ -110,6 +113,9 @@ export function alertTotals(status: AlertsStatus | undefined): AlertTotals | und
 /** They are told with the figures, up to once a second: 20 KB. */
 export const MAX_SHOWN_DEAD_LETTERS = 20;
 
+/** Each is a line of the log and of `check`; of further rules there is one with their number. */
+export const MAX_RULE_PROBLEMS = 10;
+
 export interface AlertsStatus {
   readonly atUnixMs: number;
   /** That of {@link LoadedRules}. */
@@ -118,6 +124,8 @@ export interface AlertsStatus {
     readonly code: AlertsProblemCode;
     readonly detail: string;
     readonly sinceUnixMs: number;
+    /** Of `rule`, the name of it; absent: it is of several rules. */
+    readonly rule?: string;
   }[];
   /** The last attempt to read the rule file; null: there is none, or none was needed. With problems, the rules loaded before stay. */
   readonly lastLoad: { readonly atUnixMs: number; readonly problems: readonly FileProblem[] } | null;

@@ -194,6 +194,26 @@ test.each([{ groups: [''] }, { groups: ['pair-1', 'pair-2'] }])(
   },
 );
 
+test('a rule that fails in every evaluation is a problem, told once when it begins and once when it ends', async () => {
+  await writeFile(rulesFile, rulesOf(HOT, '{ alert: Div, when: "1 / tasks > 0" }'));
+  const { master: started, lines, beat, evaluated } = await start();
+  beat('w', 10);
+  await eventually(() => (started.alerts?.status?.evaluations ?? 0) >= 1);
+  for (let n = 0; n < 3; n++) await evaluated();
+  const problems = () => started.alerts?.status?.problems.map(({ code, rule, detail }) => [code, rule, detail]) ?? [];
+  const told = () => lines.map(({ msg }) => String(msg)).filter((line) => line.includes('rule Div'));
+  await eventually(() => problems().length > 0);
+  expect(problems()).toEqual([['rule', 'Div', 'rule Div fails: w: division by zero']]);
+  await eventually(() => told().length === 1);
+  expect(told()).toEqual([expect.stringContaining('alerts degraded: rule Div fails: w: division by zero')]);
+  await writeFile(rulesFile, rulesOf(HOT));
+  await evaluated();
+  await eventually(() => problems().length === 0 && told().length === 2);
+  expect(told()[1]).toContain('rule Div is evaluated without errors again, or is another one now');
+  const faults = started.manager.events.all().filter(({ type }) => type.startsWith('fault'));
+  expect(faults.map(({ type }) => type)).toEqual(['fault', 'fault_over']);
+});
+
 test('a bad rule file at the start names file, line and column, and the master does not start', async () => {
   await writeFile(
     rulesFile,

@@ -274,3 +274,24 @@ describe('at the prompt', () => {
     }
   });
 });
+
+describe('pulselane rules list', () => {
+  const shown = (settings = {}) => run(['rules', 'list', '-o', 'table'], settings);
+
+  it('shows the rules of the master, and what is wrong with them', async () => {
+    const { fleet } = await served();
+    expect((await shown()).stdout).toMatch(/^RULE +STATE .*\nHot +firing /);
+    const { rules } = alertsStatus();
+    const problem = { detail: 'rule Hot fails: w: division by zero', sinceUnixMs: ALERT_TIME };
+    const status = alertsStatus({
+      rules: rules.map((rule) => ({ ...rule, problem })),
+      problems: [{ code: 'rule', ...problem, rule: 'Hot' }],
+    });
+    fleet.onAnnounce([{ type: 'alertsStatus', status }]);
+    const { stdout } = await shown();
+    expect(stdout).toMatch(/\nHot +problem /);
+    expect(stdout.match(/Alerts are degraded: rule Hot fails: w: division by zero/g)).toHaveLength(1);
+    expect((await run(['rules', 'list', '-o', 'csv'])).stdout).toContain('Hot,problem,page,');
+    expect((await run(['alerts'])).stdout).toContain('Alerts are degraded: rule Hot fails: w: division by zero');
+  });
+});

@@ -145,6 +145,7 @@ export function alertsStatus(facts: Partial<AlertsStatus> = {}): AlertsStatus {
         firing: 1,
         errors: 2,
         lastError: { atUnixMs: ALERT_TIME - 5000, message: 'division by zero' },
+        problem: null,
       },
     ],
     receivers: [

@@ -37,3 +37,8 @@ export const MAX_SKIPPED = 16;
 export const STALL_MS = 2000;
 /** Characters of an error's text that are shown: CEL's own errors quote the expression. */
 export const MAX_ERROR_TEXT = 500;
+
+/** A rule that fails in so many evaluations in a row is a problem, and is none after as many without: one may meet a change half done. */
+export const ALWAYS_FAILS_AFTER = 3;
+/** A rule of the file that has had no value for so long, beside its longest window, is a problem: workers send far more often. */
+export const NO_VALUE_AFTER_MS = 5 * 60_000;

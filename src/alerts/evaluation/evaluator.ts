@@ -33,6 +33,8 @@ export interface EvaluationFigures {
   readonly evaluationMs: number | null;
   readonly errors: number;
   readonly lastError: { readonly atUnixMs: number; readonly message: string } | null;
+  /** What somebody has to look at; null: nothing. */
+  readonly problem: { readonly detail: string; readonly sinceUnixMs: number } | null;
 }
 
 const NOT_EVALUATED: EvaluationFigures = {
@@ -40,6 +42,7 @@ const NOT_EVALUATED: EvaluationFigures = {
   evaluationMs: null,
   errors: 0,
   lastError: null,
+  problem: null,
 };
 
 export class Evaluator {
@@ -70,7 +73,7 @@ export class Evaluator {
     this.#rules = new Map(
       rules.map((rule) => {
         const known = earlier.get(rule.name);
-        return [rule.name, known?.rule === rule ? known : this.#newRule(rule)];
+        return [rule.name, known?.rule === rule ? known : this.#newRule(rule, known)];
       }),
     );
     const refs = new Map<string, FactRef>();
@@ -126,7 +129,8 @@ export class Evaluator {
   }
 
   figuresOf({ name }: Rule): EvaluationFigures {
-    return this.#rules.get(name) ?? NOT_EVALUATED;
+    const { lastEvaluatedUnixMs, evaluationMs, errors, lastError, problem } = this.#rules.get(name) ?? NOT_EVALUATED;
+    return { lastEvaluatedUnixMs, evaluationMs, errors, lastError, problem };
   }
 
   stop(): Promise<void> {
@@ -135,9 +139,9 @@ export class Evaluator {
 
   #now: EvaluationTime = { unixMs: 0, monotonicMs: 0 };
 
-  #newRule(rule: Rule): RuleEvaluation {
+  #newRule(rule: Rule, earlier: RuleEvaluation | undefined): RuleEvaluation {
     const { fleet, clock, budget } = this.#options;
-    return new RuleEvaluation(rule, { fleet, table: this.#tableOf(rule), clock, ...(budget && { budget }) });
+    return new RuleEvaluation(rule, { fleet, table: this.#tableOf(rule), clock, earlier, ...(budget && { budget }) });
   }
 
   #tableOf({ forEach }: Rule) {

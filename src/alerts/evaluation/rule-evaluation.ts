@@ -22,6 +22,7 @@ import { MAX_ERROR_TEXT, MAX_SKIPPED, PIECE_MS, RULE_BUDGET_MS, SHOWN_BUDGET_MS 
 import type { FactTable } from './fact-table.ts';
 import type { EvaluationTime, Fleet } from './fleet.ts';
 import { runWithin, TookTooLong } from './guard.ts';
+import { RuleTrouble } from './rule-trouble.ts';
 import { RowValues } from './subject-values.ts';
 
 export interface RuleBudget {
@@ -49,6 +50,8 @@ export interface RuleEvaluationOptions {
   readonly table: FactTable;
   readonly clock: Clock;
   readonly budget?: RuleBudget;
+  /** Of a rule with the same name, loaded before. */
+  readonly earlier?: RuleEvaluation | undefined;
 }
 
 /** What a rule found at its last evaluation. It is valid until its next one. */
@@ -67,6 +70,7 @@ export class RuleEvaluation implements Evaluated {
   readonly #clearWhen: CompiledCondition | undefined;
   readonly #parts: readonly Part[];
   readonly #values: RowValues;
+  readonly #trouble: RuleTrouble;
   readonly #shown = new Map<CheckedExpression, LibraryEvaluation>();
   /** Of `when`, by row. */
   #verdicts = new Uint8Array(0);
@@ -81,7 +85,7 @@ export class RuleEvaluation implements Evaluated {
   #skips = 0;
   #toSkip = 0;
 
-  constructor(rule: Rule, { fleet, table, clock, budget = DEFAULT_BUDGET }: RuleEvaluationOptions) {
+  constructor(rule: Rule, { fleet, table, clock, budget = DEFAULT_BUDGET, earlier }: RuleEvaluationOptions) {
     this.rule = rule;
     this.#fleet = fleet;
     this.#table = table;
@@ -92,6 +96,20 @@ export class RuleEvaluation implements Evaluated {
     const texts = new Set<string>();
     this.#parts = partsOf(rule.when).filter(({ text }) => !texts.has(text) && texts.add(text));
     this.#values = new RowValues(table, rule.forEach, fleet);
+    // Shipped rules are for every fleet: one without GPUs never has their values.
+    const longestWindowMs = Math.max(0, ...rule.when.windows.map(({ windowMs }) => windowMs));
+    // A reload ends no trouble of a rule that it does not change.
+    const isSame = earlier?.rule.digest === rule.digest;
+    this.#trouble = isSame ? earlier.#trouble : new RuleTrouble(longestWindowMs, !rule.isShipped);
+  }
+
+  /** What somebody has to look at; null: nothing. */
+  get problem(): { readonly detail: string; readonly sinceUnixMs: number } | null {
+    const trouble = this.#trouble.now;
+    if (trouble === undefined) return null;
+    const { sinceUnixMs, failure } = trouble;
+    const detail = failure === undefined ? this.#missingText() : `fails: ${failure}`;
+    return { detail: `rule ${this.rule.name} ${detail}`, sinceUnixMs };
   }
 
   /** Whether it is left out at present, because it took too long. */
@@ -134,6 +152,7 @@ export class RuleEvaluation implements Evaluated {
     this.evaluationMs = this.#clock.monotonicMs() - startMs;
     this.#skips = failure?.isSlow === true ? Math.min(MAX_SKIPPED - 1, this.#skips * 2 + 1) : 0;
     this.#toSkip = this.#skips;
+    this.#trouble.add({ ...now, failure: failure?.message.slice(0, MAX_ERROR_TEXT), ...this.#look() });
     if (failure !== undefined) this.#fails(failure.message);
   }
 
@@ -177,6 +196,33 @@ export class RuleEvaluation implements Evaluated {
       renderTemplate(template, (expression) => (row === undefined ? null : this.#shownValue(row, expression))),
     ]);
     return Object.fromEntries(rendered);
+  }
+
+  /** Only until there was a value: it reads all subjects. */
+  #look(): { readonly hasSubjects: boolean; readonly hasValue: boolean } {
+    let hasSubjects = false;
+    if (!this.#trouble.awaitsValue) return { hasSubjects, hasValue: true };
+    for (let row = 0; row < this.#table.rows; row++) {
+      if (this.#table.nameOf(row) === undefined || this.#isHeld(row)) continue;
+      hasSubjects = true;
+      if (this.#verdicts[row] !== NO_DATA) return { hasSubjects, hasValue: true };
+    }
+    return { hasSubjects, hasValue: false };
+  }
+
+  /** Which parts no subject has. */
+  #missingText(): string {
+    const { rows } = this.#table;
+    const isMissing = ({ ref }: Part) => {
+      for (let row = 0; row < rows; row++) {
+        if (this.#table.nameOf(row) !== undefined && this.#shownPart(row, ref) !== null) return false;
+      }
+      return true;
+    };
+    const missing = this.#parts.filter(isMissing).map(({ text }) => text);
+    const what = missing.length === 0 ? 'all that it asks for' : missing.join(', ').slice(0, MAX_ERROR_TEXT);
+    const subject = { worker: 'no worker has', group: 'no group has', cluster: 'the cluster does not have' };
+    return `has had no value since it was loaded: ${subject[this.rule.forEach]} ${what}`;
   }
 
   *#holding(): Generator<AlertSubject> {
@@ -265,7 +311,8 @@ export class RuleEvaluation implements Evaluated {
     }
     const [first] = failed;
     if (first === undefined) return undefined;
-    const others = failed.length === 1 ? '' : `, and for ${failed.length - 1} other subjects`;
+    const more = failed.length - 1;
+    const others = more === 0 ? '' : `, and ${more} more ${more === 1 ? 'subject' : 'subjects'}`;
     return { message: `${this.#nameOf(first)}: ${this.#errorOf(condition, first)}${others}`, isSlow: false };
   }
 

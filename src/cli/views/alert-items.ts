@@ -48,7 +48,7 @@ const alertItem = z.object({
   link: z.string(),
 });
 
-const problem = z.object({ code: z.string(), detail: z.string(), since: z.string() });
+export const problemItem = z.object({ code: z.string(), detail: z.string(), since: z.string(), rule: text });
 
 const alertPage = z.object({
   alerts: z.array(alertItem),
@@ -56,10 +56,10 @@ const alertPage = z.object({
   next_cursor: text,
   evaluated_at: text,
   evaluation_interval_ms: z.number().nullable().default(null),
-  problems: z.array(problem).default([]),
+  problems: z.array(problemItem).default([]),
 });
 
-export type AlertsProblemItem = z.infer<typeof problem>;
+export type AlertsProblemItem = Omit<z.infer<typeof problemItem>, 'rule'>;
 
 /** One page, or several as one. */
 export interface AlertPage {

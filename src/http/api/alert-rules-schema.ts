@@ -32,6 +32,10 @@ const Rule = z
     firing: z.int(),
     errors: z.int().openapi({ description: 'Evaluations that failed since the rule was loaded.' }),
     last_error: z.object({ at: moment('When.'), message: z.string() }).nullable(),
+    problem: z
+      .object({ detail: z.string(), since: moment('Since when.') })
+      .nullable()
+      .openapi({ description: 'It fails in every evaluation, or no subject has ever had its values; null: neither.' }),
   })
   .openapi('AlertRule');
 
@@ -131,6 +135,7 @@ export const RULES_EXAMPLE: z.input<typeof Rules> = {
       firing: 1,
       errors: 0,
       last_error: null,
+      problem: null,
     },
   ],
   receivers: [

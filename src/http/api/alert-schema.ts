@@ -70,12 +70,17 @@ export const AlertShape = z
 export const AlertsProblems = z
   .array(
     z
-      .object({ code: z.enum(ALERTS_PROBLEMS), detail: z.string(), since: moment('Since when.') })
+      .object({
+        code: z.enum(ALERTS_PROBLEMS),
+        detail: z.string(),
+        since: moment('Since when.'),
+        rule: z.string().nullable().openapi({ description: 'Of `rule`: its name; null: several rules.' }),
+      })
       .openapi('AlertsProblem'),
   )
   .openapi({
     description:
-      '`rules_file`: the rule file has problems, and the rules loaded before stay. `store`: alerts.db cannot be written; states go on in memory. `slow`: evaluations take longer than their interval. `receivers`: a receiver has got nothing for minutes. `thread`: the alerts thread does not answer.',
+      '`rules_file`: the rule file has problems, and the rules loaded before stay. `store`: alerts.db cannot be written; states go on in memory. `slow`: evaluations take longer than their interval. `rule`: a rule fails in every evaluation, or no subject has ever had its values. `receivers`: a receiver has got nothing for minutes. `thread`: the alerts thread does not answer.',
   });
 
 export const ALERT_EXAMPLE: z.input<typeof AlertShape> = {

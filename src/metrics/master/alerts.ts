@@ -70,7 +70,11 @@ export const ALERT_FAMILIES: readonly MasterFamily[] = [
     type: 'gauge',
     help: 'Problems of alerting: 1 while there is one of this kind.',
     labels: ['problem'],
-    read: (facts) => (status(facts)?.problems ?? []).map(({ code }) => ({ labels: [['problem', code]], value: 1 })),
+    read: (facts) => {
+      // Several rules have problems of the same code.
+      const codes = new Set((status(facts)?.problems ?? []).map(({ code }) => code));
+      return Array.from(codes, (code) => ({ labels: [['problem', code]], value: 1 }));
+    },
   },
   {
     name: 'pulselane_alert_notifications',

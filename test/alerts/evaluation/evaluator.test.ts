@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { DevicesSeen } from '../../../src/alerts/evaluation/devices-seen.ts';
 import type { Evaluated } from '../../../src/alerts/evaluation/evaluated.ts';
+import { NO_VALUE_AFTER_MS } from '../../../src/alerts/evaluation/evaluation-limits.ts';
 import { Evaluator, type EvaluatorOptions } from '../../../src/alerts/evaluation/evaluator.ts';
 import { FactTable } from '../../../src/alerts/evaluation/fact-table.ts';
 import { GroupFacts } from '../../../src/alerts/evaluation/group-facts.ts';
@@ -543,7 +544,7 @@ describe('an expression that fails', () => {
     expect(found[0]?.verdictOf(on('busy'))).toBe('error');
     expect(evaluator.figuresOf(failing)).toMatchObject({
       errors: 1,
-      lastError: { atUnixMs: clock.wallMs(), message: 'busy: division by zero, and for 1 other subjects' },
+      lastError: { atUnixMs: clock.wallMs(), message: 'busy: division by zero, and 1 more subject' },
     });
     expect(evaluator.figuresOf(fine)).toMatchObject({
       errors: 0,
@@ -582,7 +583,7 @@ describe('an expression that fails', () => {
     expect(cleared?.clearOf(on('w'))).toBe('error');
     expect(evaluator.figuresOf(failing)).toMatchObject({
       errors: 1,
-      lastError: { message: 'clear_when: w: division by zero, and for 1 other subjects' },
+      lastError: { message: 'clear_when: w: division by zero, and 1 more subject' },
     });
     for (const name of ['w', 'v']) {
       expect(found?.annotationsOf(on(name))).toEqual({ summary: '(no value) of (no value)' });
@@ -618,5 +619,57 @@ describe('an expression that fails', () => {
       errors: 1,
       lastError: { message: 'annotations took too long; those that are left have no value' },
     });
+  });
+});
+
+describe('somebody has to look at a rule', () => {
+  test('that fails in three evaluations in a row, until it has not failed in as many', async () => {
+    worker('idle', { runningTasks: [] });
+    const div = rule('1 / tasks > 0');
+    const { evaluator, evaluate } = evaluatorOf([div]);
+    const problem = () => evaluator.figuresOf(div).problem;
+    const since = clock.wallMs();
+    await evaluate();
+    clock.advance(5000);
+    await evaluate();
+    expect(problem()).toBeNull();
+    clock.advance(5000);
+    await evaluate();
+    expect(problem()).toEqual({ detail: `rule ${div.name} fails: idle: division by zero`, sinceUnixMs: since });
+    fleet.beat('idle', { runningTasks: [{ name: 'one' } as never] });
+    await evaluate();
+    await evaluate();
+    expect(problem()).not.toBeNull();
+    await evaluate();
+    expect(problem()).toBeNull();
+  });
+
+  test('of which no worker has ever had the value, unless it is shipped, or asks whether it is there', async () => {
+    const queue = rule('metrics.queue_lenght > 10');
+    const shipped = { ...rule('metrics.queue_lenght > 10'), isShipped: true };
+    const asking = rule('has(metrics.queue_lenght) && metrics.queue_lenght > 10');
+    const { evaluator, evaluate } = evaluatorOf([queue, shipped, asking]);
+    const problem = () => evaluator.figuresOf(queue).problem;
+    await evaluate();
+    // Without workers nothing is missing.
+    clock.advance(NO_VALUE_AFTER_MS);
+    await evaluate();
+    expect(problem()).toBeNull();
+    worker('w', { cpuUsage: 1 });
+    await evaluate();
+    const since = clock.wallMs();
+    clock.advance(NO_VALUE_AFTER_MS - 1);
+    await evaluate();
+    expect(problem()).toBeNull();
+    clock.advance(1);
+    await evaluate();
+    expect(problem()).toEqual({
+      detail: `rule ${queue.name} has had no value since it was loaded: no worker has metrics.queue_lenght`,
+      sinceUnixMs: since,
+    });
+    expect([shipped, asking].map((one) => evaluator.figuresOf(one).problem)).toEqual([null, null]);
+    fleet.beat('w', { metrics: new Map([['queue_lenght', 1]]) });
+    await evaluate();
+    expect(problem()).toBeNull();
   });
 });

@@ -111,13 +111,15 @@ test('alerts are told by state, severity, rule and receiver, and nothing of them
     type: 'alertRules',
     loaded: loadedRules({ rules: [aRule(), aRule({ isDisabled: true })] }),
   });
-  manager.directory.apply({
-    type: 'alertsStatus',
-    status: alertsStatus({ receivers, problems: [{ code: 'store', detail: 'full', sinceUnixMs: 1 }] }),
-  });
+  const problems = [
+    { code: 'store', detail: 'full', sinceUnixMs: 1 },
+    ...['Hot', 'Cold'].map((rule) => ({ code: 'rule', detail: 'fails', sinceUnixMs: 1, rule }) as const),
+  ] as const;
+  manager.directory.apply({ type: 'alertsStatus', status: alertsStatus({ receivers, problems }) });
   const families = readAll(manager);
   expect(seriesValue(families, 'alerts', 'firing', 'page')).toBe(1);
   expect(seriesValue(families, 'alerts', 'pending', 'warning')).toBe(2);
+  expect(families.find(({ family }) => family.name === 'pulselane_alerts_degraded')?.series).toHaveLength(2);
   expect(seriesValue(families, 'alert_rules')).toBe(1);
   expect(seriesValue(families, 'alert_evaluations')).toBe(659);
   expect(seriesValue(families, 'alert_evaluation_busy_seconds')).toBe(2.1);
