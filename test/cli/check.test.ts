@@ -10,8 +10,9 @@ import { type CheckFacts, type CheckSettings, STALE_AFTER_MS, verdictOf } from '
 import { printable } from '../../src/lib/printable.ts';
 import type { Alert } from '../../src/model/alert.ts';
 import { alertJson } from '../../src/model/alert-json.ts';
+import type { WorkerFacts } from '../../src/model/worker-facts.ts';
 import { serve } from '../http/support.ts';
-import { ALERT_TIME, alertsStatus, alertsTold, anAlert } from '../support/alerts.ts';
+import { ALERT_TIME, alertsStatus, alertsTold, anAlert, aRule, loadedRules } from '../support/alerts.ts';
 import { ANY_CHARACTER } from '../support/any-character.ts';
 import { run } from './run.ts';
 
@@ -235,6 +236,35 @@ describe('of a master', () => {
     const { code, stdout } = await check(url, '--worker', 'ghost');
     expect({ code, stdout }).toEqual({ code: 3, stdout: 'PULSELANE UNKNOWN - no worker is called ghost\n' });
     expect(await check(url, '--group', 'ghosts')).toMatchObject({ code: 3 });
+  });
+
+  test('a rule, a severity or a label that does not exist is UNKNOWN, and what exists is OK', async () => {
+    const { url, fleet } = await serve();
+    fleet.register('w');
+    const facts = { group: '', labels: { rack: '7' }, totalGpu: 0 } as unknown as WorkerFacts;
+    const rules = [aRule({ labels: { team: 'x' } }), aRule({ name: 'Off', isDisabled: true, severity: 'none' })];
+    fleet.onAnnounce([
+      { type: 'workerFacts', workerId: 'w', facts },
+      { type: 'alertRules', loaded: loadedRules({ rules }) },
+      { type: 'alertsStatus', status: alertsStatus({ lastEvaluatedUnixMs: Date.now() }) },
+    ]);
+    const wrongs = [
+      [['--rule', 'Hott'], 'no rule is called Hott; did you mean Hot?'],
+      [['--rule', 'Off'], 'the rule file switches off the rule Off'],
+      [['--severity', 'page,bogus'], 'no rule has the severity bogus'],
+      [['--filter', 'alertname=Hots'], 'no rule is called Hots; did you mean Hot?'],
+      [['--filter', 'severity=~"pgae|warn"'], 'no rule has a severity that matches pgae|warn'],
+      [['--filter', 'wrker!=w'], 'no alert can have the label wrker; did you mean worker?'],
+      [['--critical-severities='], '--critical-severities "": expected severities such as page,critical'],
+    ] as const;
+    for (const [flags, reason] of wrongs) {
+      expect(await check(url, ...flags)).toEqual({
+        code: 3,
+        stdout: `PULSELANE UNKNOWN - ${reason.replace('|', '¦')}\n`,
+      });
+    }
+    const rights = ['--rule=Hot', '--severity=page', '--filter=rack=7', '--filter=alertname!=Off', '--filter=team=x'];
+    for (const flag of rights) expect({ flag, ...(await check(url, flag)) }).toMatchObject({ flag, code: 0 });
   });
 
   test('a master that is away is UNKNOWN', async () => {

@@ -13,6 +13,7 @@ import type { ApiClient } from '../client/api.ts';
 import { apiClientOf, type ClientEnvironment } from '../client/client-command.ts';
 import { ExitWith } from '../exit-codes.ts';
 import { examples } from '../help-text.ts';
+import { checkNames } from '../known-names.ts';
 import { rangeIn } from './range.ts';
 import { CHECK_CODES, type CheckFacts, type CheckSettings, unknownText, type Verdict, verdictOf } from './verdict.ts';
 
@@ -78,12 +79,22 @@ export function checkCommand({ streams, clock }: ClientEnvironment): Command {
 function settingsOf(flags: CheckFlags): CheckSettings {
   const { warning, critical, criticalSeverities, okSeverities, silenced = false } = flags;
   return {
-    criticalSeverities: criticalSeverities.split(','),
-    okSeverities: okSeverities.split(','),
+    criticalSeverities: severitiesOf('--critical-severities', criticalSeverities),
+    okSeverities: severitiesOf('--ok-severities', okSeverities),
     warning: rangeOf('--warning', warning),
     critical: rangeOf('--critical', critical),
     countsQuiet: silenced,
   };
+}
+
+/** Those of other masters are allowed: one command line may be for all. */
+function severitiesOf(flag: string, text: string): string[] {
+  const severities = text.split(',').map((one) => one.trim());
+  if (!severities.includes('')) return severities;
+  throw new PulselaneError(
+    'invalid_argument',
+    `${flag} ${JSON.stringify(text)}: expected severities such as page,critical`,
+  );
 }
 
 function rangeOf(flag: string, text: string | undefined) {
@@ -111,6 +122,7 @@ async function factsOf(api: ApiClient, flags: CheckFlags): Promise<CheckFacts> {
   if (group !== undefined && alerts.length === 0 && !(await hasGroup(api, group))) {
     throw new PulselaneError('not_found', `no worker belongs to the group ${group}`);
   }
+  await checkNames(api, flags, alerts);
   return { alerts, evaluatedAt, evaluationIntervalMs, problems, nowMs };
 }
 

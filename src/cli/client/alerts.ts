@@ -4,6 +4,7 @@ import { PulselaneError } from '../../lib/errors.ts';
 import type { AlertJson } from '../../model/alert-json.ts';
 import { type AlertFlags, addAlertFilters, alertParameters } from '../alert-query.ts';
 import { examples } from '../help-text.ts';
+import { checkNames } from '../known-names.ts';
 import { printAnswer } from '../output/answer.ts';
 import { LIST_FORMATS } from '../output/format.ts';
 import { ALERT_FIELDS, type AlertPage, alertOf, alertPageOf, flatAlert } from '../views/alert-items.ts';
@@ -56,6 +57,7 @@ export function alertsCommand(environment: ClientEnvironment): Command {
     const asked = { ...filters, ...(id === undefined ? {} : { worker: id, all: filters.state === undefined }) };
     const { page: found, nowMs } = await listed(api, alertParameters(asked), limit);
     if (id !== undefined && found.alerts.length === 0) await checkKnown(api, id);
+    if (found.alerts.length === 0) await checkNames(api, filters, []);
     const isFiltered = id !== undefined || alertParameters(asked).length > 1;
     const { alerts } = found;
     const text = (page: Parameters<typeof alertDetails>[2]) =>
