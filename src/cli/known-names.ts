@@ -1,6 +1,6 @@
 /** Whether what alerts are filtered by exists at the master: what is misspelt matches nothing, and nothing looks like "all is well". */
 import { nearName } from '../alerts/expression/near-name.ts';
-import { labelName } from '../alerts/state/record.ts';
+import { validNames } from '../alerts/state/label-names.ts';
 import { PulselaneError } from '../lib/errors.ts';
 import type { AlertJson } from '../model/alert-json.ts';
 import { labelTest, parseMatcher } from '../model/label-matchers.ts';
@@ -47,7 +47,7 @@ export async function checkNames(
       throw new PulselaneError('not_found', `no rule has a ${matcher.name} that matches ${matcher.value}`);
     }
   }
-  const labels = [...OWN_LABELS, ...[...active, ...found].flatMap((one) => Object.keys(one.labels).map(labelName))];
+  const labels = [...OWN_LABELS, ...[...active, ...found].flatMap((one) => Object.keys(validNames(one.labels)))];
   const others = matchers.map(({ name }) => name).filter((name) => !labels.includes(name));
   if (others.length === 0) return;
   const all = [...labels, ...(await labelsOfWorkers(api))];
@@ -56,6 +56,8 @@ export async function checkNames(
 
 async function labelsOfWorkers(api: Pick<ApiClient, 'listWorkers'>): Promise<string[]> {
   const pages = (await api.listWorkers({ fields: 'labels' }, MAX_WORKERS)) ?? [];
-  const workers = pages.flatMap(({ body }) => (body as { workers?: readonly { labels?: object }[] }).workers ?? []);
-  return [...new Set(workers.flatMap(({ labels }) => Object.keys(labels ?? {})))].map(labelName);
+  const workers = pages.flatMap(
+    ({ body }) => (body as { workers?: readonly { labels?: Record<string, string> }[] }).workers ?? [],
+  );
+  return workers.flatMap(({ labels }) => Object.keys(validNames(labels ?? {})));
 }
