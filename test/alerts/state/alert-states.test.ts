@@ -42,6 +42,16 @@ class Scene {
 }
 
 describe('what people see', () => {
+  test('annotations are rendered once at an evaluation', () => {
+    const scene = new Scene();
+    let rendered = 0;
+    const annotationsOf = () => ({ summary: `rendered ${++rendered} times` });
+    scene.evaluate({ a: ['holds', 91] }, 0, { annotationsOf });
+    expect(rendered).toBe(1);
+    scene.evaluate({ a: ['holds', 92] }, 5, { annotationsOf });
+    expect([rendered, scene.alert('a')?.annotations]).toEqual([2, { summary: 'rendered 2 times' }]);
+  });
+
   test('values at pending, at firing and now, with annotations that follow them', () => {
     const scene = new Scene([rule('Hot', { forMs: 10_000 })]);
     expect(scene.evaluate({ a: ['holds', 91] }, 0)).toEqual(['a: inactive → pending']);
