@@ -151,7 +151,7 @@ export class AlertNotices implements Notices {
     this.#receivers = rules.receivers;
     this.#ruleNames = new Set(rules.rules.map(({ name }) => name));
     this.#queue.load(rules.receivers);
-    this.#queue.add(this.#restored);
+    this.#queue.add(this.#restored, true);
     this.#restored = [];
   }
 
@@ -209,7 +209,7 @@ export class AlertNotices implements Notices {
     this.#deadLetters.restore(queue.deadLetters);
     this.#nextId = Math.max(this.#nextId, queue.nextId);
     if (this.#rules === undefined) this.#restored = queue.waiting;
-    else this.#queue.add(queue.waiting);
+    else this.#queue.add(queue.waiting, true);
     const lost = unreadable + queue.unreadable;
     if (lost > 0) {
       const what = 'silences, notifications and notes of what receivers were told';

@@ -45,6 +45,9 @@ export const LEAST_ATTEMPTS = 5;
 /** Four hours of attempts with the shortest wait between two, half of MAX_BACKOFF_MS. The clock may have been set back. */
 export const MAX_ATTEMPTS = 500;
 
+/** Waiting notifications of a group in which the beginning of an alert is looked for when it ends: 20 of 200 KB are 4 MB to parse. */
+export const MAX_LOOKED_BACK = 20;
+
 /** Notifications that were given up and are kept. About 500 KB. */
 export const MAX_DEAD_LETTERS = 500;
 /** Alerts that are named with one. */

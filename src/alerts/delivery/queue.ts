@@ -27,6 +27,7 @@ import {
   MAX_ASKED_WAIT_MS,
   MAX_ATTEMPTS,
   MAX_BACKOFF_MS,
+  MAX_LOOKED_BACK,
   MAX_TARGET_BACKOFF_MS,
   MAX_UNDER_WAY,
   QUEUE_LIMITS,
@@ -35,6 +36,7 @@ import {
   STOP_WITHIN_MS,
 } from './delivery-limits.ts';
 import { inTurn, type MakeSender, type Notification, type Sender, type SendOutcome } from './notification.ts';
+import { withoutOvertaken } from './overtaken.ts';
 import { SenderUse } from './sender-use.ts';
 import { type Entry, type Lane, TargetState } from './target-state.ts';
 
@@ -118,8 +120,11 @@ export class DeliveryQueue {
     for (const lane of known.lanes.values()) lane.dueMs = 0;
   }
 
-  /** In the order of their ids. */
-  add(planned: Iterable<PlannedNotification>): void {
+  /**
+   * In the order of their ids.
+   * @param isRestored they were stored by an earlier master or thread
+   */
+  add(planned: Iterable<PlannedNotification>, isRestored = false): void {
     const touched = new Set<TargetState>();
     for (const { notification, targetKey, fresh, isResend } of planned) {
       const { id, receiver, groupKey, createdUnixMs } = notification;
@@ -136,7 +141,9 @@ export class DeliveryQueue {
         continue;
       }
       const json = JSON.stringify(notification);
-      target.add({ id, groupKey, json, createdUnixMs, fresh, isDurable: !isResend, attempts: 0 });
+      const entry = { id, groupKey, json, createdUnixMs, fresh, isDurable: !isResend, attempts: 0, isRestored };
+      target.add(entry);
+      this.#dropOvertaken(target, entry);
       touched.add(target);
     }
     for (const target of touched) this.#makeRoom(target);
@@ -172,6 +179,25 @@ export class DeliveryQueue {
     this.#isAbandoned = true;
     for (const abort of this.#aborts) abort.abort();
     await Promise.allSettled([...this.#targets.values()].map(({ use }) => use.sender.close()));
+  }
+
+  /** The receiver was away meanwhile: nobody is woken for what is over by now. What is on disk is left as it is, unless it is empty now. */
+  #dropOvertaken(target: TargetState, last: Entry): void {
+    const lane = target.lanes.get(last.groupKey);
+    if (lane === undefined) return;
+    const waiting = lane.entries.slice(lane.isUnderWay ? 1 : 0, lane.entries.indexOf(last)).slice(-MAX_LOOKED_BACK);
+    if (!waiting.some(({ fresh }) => fresh.length > 0)) return;
+    const entries = [...waiting, last];
+    const before = entries.map(({ json, fresh, attempts, isRestored }) => {
+      return { notification: JSON.parse(json) as Notification, fresh, mayHaveArrived: attempts > 0 || isRestored };
+    });
+    for (const [i, { notification, fresh }] of withoutOvertaken(before).entries()) {
+      const entry = entries[i] as Entry;
+      if (notification === before[i]?.notification) continue;
+      entry.fresh = fresh;
+      if (notification.alerts.length > 0) target.rewrite(entry, JSON.stringify(notification));
+      else if (target.remove(entry)) this.#tookOff(entry);
+    }
   }
 
   #makeRoom(target: TargetState): void {
@@ -315,6 +341,9 @@ export class DeliveryQueue {
       const laneWaitMs = backoffMs(entry.attempts, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, random());
       lane.dueMs = nowMs + Math.max(askedMs, laneWaitMs);
     }
+    // What came while it was under way may have ended it.
+    if (entry.attempts === 1)
+      for (const later of lane?.entries.slice(1, MAX_LOOKED_BACK) ?? []) this.#dropOvertaken(target, later);
     const ageMs = clock.wallMs() - entry.createdUnixMs;
     if (entry.attempts >= MAX_ATTEMPTS) this.#giveUp(target, entry, 'attempts', outcome.detail);
     else if (ageMs > MAX_AGE_MS && entry.attempts >= LEAST_ATTEMPTS)

@@ -12,12 +12,14 @@ export interface Entry {
   /** The notification, as JSON. */
   json: string;
   readonly createdUnixMs: number;
-  /** Ids of the alerts of which it tells first. */
-  readonly fresh: readonly string[];
+  /** Ids of the alerts that were not told before. */
+  fresh: readonly string[];
   /** Kept on disk until it is delivered; false: another one follows soon anyway. */
   readonly isDurable: boolean;
   /** That failed. */
   attempts: number;
+  /** It was sent before a restart, perhaps: then nobody knows whether it arrived. */
+  readonly isRestored: boolean;
 }
 
 /** What waits for a target of one group: the first is under way or is next. */

@@ -106,7 +106,8 @@ test('receivers that hang, refuse, fail or have no address do not hold up anothe
     expect(problem).toContain(`receiver ${name} (webhook) gets no notifications`);
     expect(statusOf(scene, name)).toMatchObject({
       sent: 0,
-      queued: 2,
+      // Its beginning may have arrived, but is not sent again: it is over.
+      queued: 1,
       deadLetters: 0,
       lastError: { detail: expect.any(String) },
     });
@@ -118,8 +119,7 @@ test('receivers that hang, refuse, fail or have no address do not hold up anothe
     await pass(5);
     return statusOf(scene, 'failing').queued === 0 && statusOf(scene, 'hanging').queued === 0;
   });
-  expect(told(failing).slice(-2)).toEqual(['+a', '-a']);
-  expect(told(hanging).slice(-2)).toEqual(['+a', '-a']);
+  for (const one of [failing, hanging]) expect(told(one).join(' ')).toMatch(/^(\+a ?)+(-a ?)+$/);
   expect(scene.notices.problem?.detail).not.toContain('failing');
 });
 

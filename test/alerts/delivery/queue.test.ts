@@ -293,10 +293,10 @@ test('nobody is told of the end of an alert whose beginning was given up', async
   bench.add('g', { alerts: [ended('a'), ended('b')] });
   bench.add('g', { alerts: [ended('a')] });
   const again = bench.add('g', { alerts: [alertFor('a')], fresh: ['a'] });
-  const end = bench.add('g', { alerts: [ended('a')] });
   await bench.answer(1, REFUSED);
   expect(bench.senders.underWay[0]?.notification).toMatchObject({ id: 2, alerts: [{ id: 'b' }] });
   await bench.answer(2, SENT);
+  const end = bench.add('g', { alerts: [ended('a')] });
   await bench.answer(again, SENT);
   await bench.answer(end, SENT);
   expect(bench.senders.begun.map(({ notification }) => notification.id)).toEqual([1, 2, again, end]);
@@ -312,6 +312,31 @@ test('what was given up is lost, but for what waits after it and tells the same'
   bench.add('g', { alerts: [alertFor('b'), alertFor('f'), ended('d')], fresh: ['f'] });
   await bench.answer(1, REFUSED);
   expect(bench.givenUp[0]?.lost).toMatchObject({ fresh: ['a'], again: ['c'], ended: [{ id: 'e' }] });
+});
+
+test('a receiver that was away is not told of what began and ended meanwhile', async () => {
+  const bench = new Bench();
+  const ended = (id: string) => alertFor(id, { state: 'resolved' });
+  bench.add('g', { alerts: [alertFor('x')], fresh: ['x'], openAlerts: 1 });
+  const gone = bench.add('g', { alerts: [alertFor('a'), alertFor('x')], fresh: ['a'], openAlerts: 2 });
+  const end = bench.add('g', { alerts: [alertFor('a'), ended('x')], openAlerts: 1 });
+  const last = bench.add('g', { alerts: [ended('a')] });
+  await bench.answer(1, SENT);
+  expect(bench.underWay).toEqual([gone]);
+  expect(bench.senders.underWay[0]?.notification).toMatchObject({ alerts: [{ id: 'x' }], openAlerts: 1 });
+  await bench.answer(gone, SENT);
+  // Nothing is open any more: an incident is closed.
+  expect(bench.senders.underWay[0]?.notification).toMatchObject({ id: end, alerts: [{ id: 'x' }], openAlerts: 0 });
+  await bench.answer(end, SENT);
+  expect(bench.underWay).toEqual([]);
+  expect(bench.sent.toSorted()).toEqual([1, gone, end, last]);
+
+  // The attempt that failed may have arrived: then its end is told, but nobody is woken again.
+  const tried = bench.add('h', { alerts: [alertFor('b')], fresh: ['b'] });
+  await bench.answer(tried, RETRY);
+  const closing = bench.add('h', { alerts: [ended('b')] });
+  await bench.advance(60_000);
+  expect(bench.underWay).toEqual([closing]);
 });
 
 test('an alert whose beginning was given up keeps no incident open', async () => {
