@@ -30,6 +30,8 @@ interface Loaded {
 
 interface Run {
   readonly on: Loaded;
+  /** Alerts without anomalies. */
+  readonly alone: Loaded;
   readonly off: Loaded;
 }
 
@@ -54,6 +56,12 @@ export const alertsLoad: Bench = {
         goal: 1.1,
         of: ({ on, off }: Run) => on[what][at] / off[what][at],
       },
+      {
+        id: `alerts.load.${what}.anomalies.${at}`,
+        question: `${question}: ${at} with anomalies, compared with alerts alone`,
+        unit: '×',
+        of: ({ on, alone }: Run) => on[what][at] / alone[what][at],
+      },
     ];
     return figuresOf<Run>(runs, [
       {
@@ -70,15 +78,16 @@ export const alertsLoad: Bench = {
 };
 
 async function measure(size: Size, watch: RunWatch): Promise<Run> {
-  const off = await measureMaster('off', size, watch);
-  const on = await measureMaster('on', size, watch);
-  return { on, off };
+  const off = await measureMaster('off', 'off', size, watch);
+  const alone = await measureMaster('on', 'off', size, watch);
+  const on = await measureMaster('on', 'on', size, watch);
+  return { on, alone, off };
 }
 
-function measureMaster(alerts: 'on' | 'off', size: Size, watch: RunWatch): Promise<Loaded> {
+function measureMaster(alerts: 'on' | 'off', anomalies: 'on' | 'off', size: Size, watch: RunWatch): Promise<Loaded> {
   return withChildren(async (start) => {
     const workers = scaled(WORKERS, size.fleet);
-    const settings = { ...laneMixes(size).dedicated, ALERTS: alerts, ANOMALIES: alerts };
+    const settings = { ...laneMixes(size).dedicated, ALERTS: alerts, ANOMALIES: anomalies };
     const started = await startMaster(start, settings, workers);
     const { server, load, grpcPort } = started;
     await load.call('start', {
