@@ -15,8 +15,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'SEVERITY', maxWidth: 12, rank: 3 },
   { title: 'ALERT', maxWidth: 40, shortensTo: 12 },
   { title: 'SUBJECT', maxWidth: 40, shortensTo: 10 },
-  { title: 'SINCE', align: 'right', rank: 2 },
-  { title: 'ID', rank: 1 },
+  { title: 'SINCE', align: 'right', rank: 1 },
+  // `alerts <id>` needs it.
+  { title: 'ID', rank: 2 },
   { title: 'WHY', wrapsTo: 20 },
 ];
 

@@ -198,7 +198,9 @@ test('Slack: what is sent', async () => {
 
 test('Discord: what is sent', async () => {
   await using sink = await HttpSink.start();
-  const notification = someNotification([resolvedAlert()]);
+  // A description is in the present, and is left out of what is over.
+  const annotations = { summary: 'gpu-7 is hot', description: 'It has 97 %.' };
+  const notification = someNotification([resolvedAlert({ annotations })]);
   await sendOnce('discord', { url: `${sink.url}/api/webhooks/1/x` }, { notification });
   const link = `${EXTERNAL_URL}/#/workers/gpu-7?from=1&to=2&metric=cpu_usage`;
   expect(sink.last).toEqual({
