@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -179,6 +179,21 @@ test('what cannot be stored goes on in memory, and is stored when it can be', as
   await scene.pass(5);
   expect([written.at(-1), scene.store.problem]).toEqual([true, undefined]);
   expect(scene.store.read(readAlerts).records).toMatchObject([{ core: { state: 'firing' } }]);
+});
+
+test('alerts of rules that were removed end also if the file can be read only later', async () => {
+  const first = new Scene();
+  first.found = { a: 'holds' };
+  await first.cycle.load(ruleSet([rule('Hot')]));
+  await first.cycle.stop();
+  await rename(path, `${path}.kept`);
+  await mkdir(path);
+  const second = new Scene();
+  await second.cycle.load(ruleSet([rule('Other')]));
+  await rmdir(path);
+  await rename(`${path}.kept`, path);
+  await second.pass(60);
+  expect(second.transitions).toEqual(['Hot a: firing → resolved']);
 });
 
 test('a file that was lost, or damaged, is written anew from memory', async () => {
