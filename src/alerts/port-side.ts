@@ -9,6 +9,7 @@ import {
   type LoadedRules,
   MAX_RULE_PROBLEMS,
   MAX_SHOWN_DEAD_LETTERS,
+  type SeasonFigures,
 } from '../model/alerts-status.ts';
 import type { NewEvent } from '../model/events.ts';
 import type { Directory } from '../reading/directory.ts';
@@ -41,7 +42,12 @@ export interface AlertsParts {
     directory: Directory,
     settings: AlertsSettings,
     told: Pick<AnomalyWatchOptions, 'onExpected' | 'onFigures' | 'log' | 'onError'>,
-  ) => { stop(): Promise<void> };
+  ) => Watching;
+}
+
+interface Watching {
+  readonly seasons: SeasonFigures | undefined;
+  stop(): Promise<void>;
 }
 
 /** @param fields for programs that read the log */
@@ -94,7 +100,7 @@ class Running {
   readonly #states: AlertStates;
   readonly #store: AlertStore;
   readonly #cycle: Cycle;
-  readonly #anomalies: { stop(): Promise<void> } | undefined;
+  readonly #anomalies: Watching | undefined;
   #loaded: LoadedRules | undefined;
   /** In the order of the loaded rules. */
   #shownRules: readonly Rule[] = [];
@@ -329,6 +335,7 @@ class Running {
       receivers: this.#notices.receivers,
       deadLetters: this.#notices.deadLetters.slice(-MAX_SHOWN_DEAD_LETTERS).reverse(),
       maxQueued: this.#notices.maxQueued,
+      seasons: this.#anomalies?.seasons ?? null,
     };
   }
 

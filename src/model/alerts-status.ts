@@ -110,6 +110,12 @@ export function alertTotals(status: AlertsStatus | undefined): AlertTotals | und
   };
 }
 
+/** How many metrics of all workers have a usual value for each hour of the week, and how many have none because there are too many. */
+export interface SeasonFigures {
+  readonly kept: number;
+  readonly leftOut: number;
+}
+
 /** They are told with the figures, up to once a second: 20 KB. */
 export const MAX_SHOWN_DEAD_LETTERS = 20;
 
@@ -146,4 +152,6 @@ export interface AlertsStatus {
   readonly deadLetters: readonly DeadLetter[];
   /** Bound of the notifications that wait. */
   readonly maxQueued: number;
+  /** Null: anomalies or history are off. */
+  readonly seasons: SeasonFigures | null;
 }

@@ -90,7 +90,7 @@ test('everything at its default: the shipped rules are evaluated, and are silent
   started.manager.processHeartbeat({ workerId: 'w', cpuUsage: 20, memoryUsage: 30, storageUsage: 40 });
   await eventually(() => (started.alerts?.status?.evaluations ?? 0) >= 1);
   const { status } = started.alerts ?? {};
-  expect(status).toMatchObject({ problems: [], lastLoad: null });
+  expect(status).toMatchObject({ problems: [], lastLoad: null, seasons: { leftOut: 0 } });
   expect(status?.rules.map(({ errors, lastError }) => [errors, lastError])).toEqual(status?.rules.map(() => [0, null]));
   expect(started.operator.alerts?.loadedRules?.rules.every(({ isShipped }) => isShipped)).toBe(true);
   expect([...(started.operator.alerts?.table.all() ?? [])]).toEqual([]);

@@ -154,6 +154,7 @@ export function alertsStatus(facts: Partial<AlertsStatus> = {}): AlertsStatus {
     ],
     deadLetters: [aDeadLetter()],
     maxQueued: 10_000,
+    seasons: { kept: 40, leftOut: 0 },
     ...facts,
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import type { SeasonFigures } from '../../model/alerts-status.ts';
 import { ANOMALY_SCORE } from '../../model/anomaly/scorer.ts';
 import { type Directory, readWhileThere } from '../../reading/directory.ts';
 import { scoreOf } from '../../reading/scores.ts';
@@ -45,6 +46,11 @@ export class AnomalyWatch {
     this.#seasons = past && new Seasons(directory, past, timeZone);
     this.#look();
     this.#turnIn(SEASONS_EVERY_MS);
+  }
+
+  /** Undefined: history is off, so there is no seasonal baseline. */
+  get seasons(): SeasonFigures | undefined {
+    return this.#seasons?.figures;
   }
 
   async stop(): Promise<void> {

@@ -14,11 +14,14 @@ export function watchAnomalies(
   directory: Directory,
   { timeZone }: Watching[1],
   told: Watching[2],
-): { stop(): Promise<void> } {
+): ReturnType<NonNullable<AlertsParts['watchAnomalies']>> {
   const past = place && new HistoryPast({ directory, place, clock: systemClock });
   const zone = timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   const watch = new AnomalyWatch({ directory, past, timeZone: zone, clock: systemClock, ...told });
   return {
+    get seasons() {
+      return watch.seasons;
+    },
     async stop() {
       await watch.stop();
       await past?.close();

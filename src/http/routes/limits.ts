@@ -1,6 +1,7 @@
 /** `GET /api/v1/limits`: the limits of the HTTP side, and counts of refusals and drops by reason. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { ScrapeFigures } from '../../metrics/scrape/scraper.ts';
+import type { AlertsStatus } from '../../model/alerts-status.ts';
 import { HTTP_REFUSAL_REASONS, type HttpRefusalReason } from '../../model/http-figures.ts';
 import { sendJson } from '../answers/respond.ts';
 import { type Api, endpoint } from '../api/endpoint.ts';
@@ -117,6 +118,20 @@ const route = createRoute({
             }),
           })
           .openapi({ description: 'Memory of the samples that are kept for history, at most a second old.' }),
+        seasonal_metrics: z
+          .object({
+            kept: z.int().openapi({
+              description: 'Metrics of all workers for which the usual value of each hour of the week is learned.',
+            }),
+            left_out: z.int().openapi({
+              description:
+                'Metrics without it: more than 12 of a worker, or too many of all; each worker has its share, usages first.',
+            }),
+          })
+          .nullable()
+          .openapi({
+            description: 'Null while alerts, anomalies or history are off, and before the first evaluation.',
+          }),
         grpc_refused: z.record(z.string(), z.int()).openapi({
           description: 'Refusals on the gRPC side, at most a second old; reasons with no refusal are absent.',
         }),
@@ -140,6 +155,7 @@ const route = createRoute({
           span_ms: 3_600_000,
           wanted_span_ms: 3_600_000,
         },
+        seasonal_metrics: { kept: 160, left_out: 0 },
         grpc_refused: { identity: 2 },
         lanes: { dedicated: 200, limited_by: 'memory', setting: 'memory.max', memory_short: false },
         metrics: {
@@ -186,11 +202,17 @@ export function limitsRoutes(api: Api, { limits, refusals, live, directory, metr
         span_ms: directory.ringMemory.spanMs,
         wanted_span_ms: directory.ringMemory.wantedSpanMs,
       },
+      seasonal_metrics: seasonalMetrics(directory.alertsStatus),
       grpc_refused: directory.refusals,
       lanes: laneLimitJson(directory.laneLimit),
       metrics: { max_series: metrics.maxSeries, last: metrics.last === undefined ? null : lastScrape(metrics.last) },
     }),
   );
+}
+
+function seasonalMetrics(status: AlertsStatus | undefined) {
+  const seasons = status?.seasons ?? null;
+  return seasons && { kept: seasons.kept, left_out: seasons.leftOut };
 }
 
 function lastScrape(figures: ScrapeFigures): z.infer<typeof Metrics>['last'] {
