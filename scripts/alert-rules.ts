@@ -83,8 +83,9 @@ function shippedTable(): string {
     rule.severity,
     code(rule.when.text).replaceAll('|', '\\|'),
     formatDuration(rule.forMs),
+    formatDuration(rule.keepFiringForMs),
   ]);
-  return table(['alert', 'severity', 'condition', '`for`'], rows);
+  return table(['alert', 'severity', 'condition', '`for`', '`keep_firing_for`'], rows);
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -34,7 +34,7 @@ export const ALERT_RUNBOOKS: readonly { readonly alert: string; readonly text: s
   },
   {
     alert: 'GpuGone',
-    text: "The worker names fewer devices than it had. Look at the kernel's log of the machine for errors of the driver (`NVRM: Xid`), and at `nvidia-smi`; a reset or a restart of the machine often brings the device back. If the device was removed on purpose, unregister the worker; its agent registers it anew.",
+    text: "The worker names fewer devices than it had, or none; the master remembers across restarts how many it had. Look at the kernel's log of the machine for errors of the driver (`NVRM: Xid`), and at `nvidia-smi`; a reset or a restart of the machine often brings the device back. If the device was removed on purpose, unregister the worker; its agent registers it anew.",
   },
   {
     alert: 'ExpectedWorkerAbsent',
