@@ -70,7 +70,7 @@ function shippedRuleSet(): RuleSet {
 function ruleSetOf(value: unknown, context: RuleFileContext, problems: Problems): RuleSet | undefined {
   const fields = problems.parse(fileSchema, value, [], 'file');
   // The parts that have the right form are checked even so.
-  const written = fields ?? wellFormed(value);
+  const written: Lists = fields ?? wellFormed(value);
   const shipped = shippedRules();
   const disabled = disabledNames(written.disable, shipped, problems);
   const active = shipped.filter(({ name }) => !disabled.includes(name));
@@ -116,12 +116,12 @@ function ruleSetOf(value: unknown, context: RuleFileContext, problems: Problems)
 
 type Lists = Pick<
   NonNullable<ReturnType<typeof fileSchema.parse>>,
-  'receivers' | 'route' | 'inhibit' | 'mute_times' | 'disable' | 'rules'
->;
+  'receivers' | 'route' | 'inhibit' | 'mute_times' | 'rules'
+> & { readonly disable: readonly unknown[] };
 
 function wellFormed(value: unknown): Lists {
   const fields = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-  const list = (name: 'receivers' | 'inhibit' | 'mute_times' | 'disable' | 'rules') => {
+  const list = (name: 'receivers' | 'inhibit' | 'mute_times' | 'rules') => {
     const { data } = fileSchema.shape[name].safeParse(Object.hasOwn(fields, name) ? fields[name] : undefined);
     return data ?? [];
   };
@@ -130,7 +130,7 @@ function wellFormed(value: unknown): Lists {
     route: fields.route,
     inhibit: list('inhibit'),
     mute_times: list('mute_times'),
-    disable: list('disable') as string[],
+    disable: Array.isArray(fields.disable) ? fields.disable.slice(0, 100) : [],
     rules: list('rules'),
   };
 }
@@ -173,15 +173,15 @@ function unique(list: readonly Named[], field: string, kind: string, problems: P
   }
 }
 
-function disabledNames(given: readonly string[], shipped: readonly Rule[], problems: Problems): readonly string[] {
+function disabledNames(given: readonly unknown[], shipped: readonly Rule[], problems: Problems): readonly string[] {
   const names = shipped.map(({ name }) => name);
   for (const [index, name] of given.entries()) {
-    if (names.includes(name)) continue;
+    if (typeof name !== 'string' || names.includes(name)) continue;
     const meant = nearName(name, names);
     const hint = meant === undefined ? `expected one of ${names.join(', ')}` : `did you mean ${meant}?`;
     problems.add(['disable', index], `disable: there is no shipped rule ${JSON.stringify(name)}; ${hint}`);
   }
-  return [...new Set(given.filter((name) => names.includes(name)))];
+  return names.filter((name) => given.includes(name));
 }
 
 /**

@@ -110,6 +110,8 @@ function fieldName(path: Path): string {
 function valueAt(value: unknown, path: Path): unknown {
   let found: unknown = value;
   for (const step of path) {
+    // One value stands for a list of it.
+    if (typeof step === 'number' && (typeof found === 'string' || typeof found === 'number')) return found;
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, step)) return undefined;
     found = (found as Readonly<Record<string | number, unknown>>)[step];
   }

@@ -2,6 +2,7 @@
 import { nearName } from '../expression/near-name.ts';
 import type { Path } from './document.ts';
 import { matchersOf } from './matchers.ts';
+import { partsOf } from './parts-of.ts';
 import type { Problems } from './problems.ts';
 import type { Matcher, Route } from './rule.ts';
 import { type RouteFields, routeSchema } from './schema.ts';
@@ -26,7 +27,7 @@ export interface RouteNames {
 
 export function routeOf(value: unknown, names: RouteNames, problems: Problems): Route {
   const fields = value == null ? {} : problems.parse(routeSchema, value, ['route'], 'route');
-  const first = fields ?? {};
+  const first = fields ?? routeParts(value);
   for (const field of MATCH_FIELDS) {
     if (first[field] === undefined) continue;
     problems.add(['route', field], `route: the first route takes all alerts; expected ${field} in the routes below it`);
@@ -47,6 +48,15 @@ export function routeOf(value: unknown, names: RouteNames, problems: Problems): 
     routes: [],
   };
   return joined(first, defaults, [], ['route'], names, problems);
+}
+
+/** Of a tree with mistakes. */
+function routeParts(value: unknown): RouteFields {
+  const below = (value as { routes?: unknown } | null)?.routes;
+  const routes = Array.isArray(below) ? { routes: below.map(routeParts) } : {};
+  // A match of the wrong form is not one that is missing.
+  const wrong = MATCH_FIELDS.filter((field) => typeof value === 'object' && value !== null && field in value);
+  return { ...Object.fromEntries(wrong.map((field) => [field, []])), ...partsOf(routeSchema, value), ...routes };
 }
 
 function joined(

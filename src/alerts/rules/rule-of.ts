@@ -5,6 +5,7 @@ import type { CheckedExpression } from '../expression/checked.ts';
 import { canonicalText } from '../expression/parse.ts';
 import { checkTemplate, type Template } from '../expression/template.ts';
 import type { Path } from './document.ts';
+import { partsOf } from './parts-of.ts';
 import type { Problems } from './problems.ts';
 import type { Rule } from './rule.ts';
 import { type RuleFields, ruleSchema } from './schema.ts';
@@ -14,7 +15,7 @@ export function ruleOf(value: unknown, path: Path, problems: Problems, isShipped
   const what = nameOf(value, path);
   const fields = problems.parse(ruleSchema, value, path, what);
   // What else is right is checked even so: all mistakes are shown at once.
-  const given = fields ?? partsOf(value);
+  const given = fields ?? partsOf(ruleSchema, value);
   const forEach = given.for_each ?? 'worker';
   const condition = (field: 'when' | 'clear_when'): CheckedExpression | undefined => {
     const text = given[field];
@@ -26,7 +27,8 @@ export function ruleOf(value: unknown, path: Path, problems: Problems, isShipped
   };
   const when = condition('when');
   const clearWhen = condition('clear_when');
-  const annotations = Object.entries(given.annotations ?? {}).map(([name, text]): [string, Template] => {
+  const texts = given.annotations ?? textsIn((value as { annotations?: unknown } | null)?.annotations);
+  const annotations = Object.entries(texts).map(([name, text]): [string, Template] => {
     const at = [...path, 'annotations', name];
     const result = checkTemplate(text, forEach, (offset) => problems.places.within(at, offset));
     problems.addExpression(at, `${what}, annotations.${name}`, result);
@@ -58,14 +60,12 @@ export function ruleOf(value: unknown, path: Path, problems: Problems, isShipped
   };
 }
 
-/** What of a rule with mistakes has the right form. */
-function partsOf(value: unknown): Partial<RuleFields> {
-  const parts = Object.entries(ruleSchema.shape).flatMap(([name, schema]) => {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return [];
-    const { data, success } = schema.safeParse((value as Readonly<Record<string, unknown>>)[name]);
-    return success ? [[name, data]] : [];
-  });
-  return Object.fromEntries(parts) as Partial<RuleFields>;
+/** Those beside one of another type are checked even so. */
+function textsIn(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 function nameOf(value: unknown, path: Path): string {

@@ -261,7 +261,11 @@ rules:
       '3:38 receiver chat, slack.url_file: missing cannot be read: no such file',
       expect.stringContaining('4:46 receiver pager, pagerduty.routing_key: expected the integration key'),
       expect.stringContaining('5:5 receiver nowhere sends nowhere; expected at least one of alertmanager, webhook'),
+      '7:13 route: there is no receiver "hok"; did you mean hook?',
       expect.stringContaining('8:15 route, group_wait: found 2; expected a duration such as'),
+      '10:7 route.routes[0]: match is missing; expected such as { severity: page }',
+      expect.stringContaining('11:16 route.routes[1].match: found "severity"; expected a matcher'),
+      '11:41 route.routes[1]: there is no mute time "night"; did you mean nights?',
       expect.stringContaining('12:22 file, evaluation_interval: found 5; expected a duration'),
       '14:15 inhibition 1: source matches every alert; expected a label or a matcher',
       expect.stringContaining('16:42 mute time nights: found "22:00-06:00"; expected an end on the same day'),
@@ -327,6 +331,34 @@ rules:
     ['mute_times: [{name: a, intervals: [{times: "25:00-26:00"}]}]', 'expected times such as'],
   ])('%#', (text, message) => {
     expect(problemsOf(text).join('\n')).toContain(message);
+  });
+
+  it('hide none of the others, wherever they stand', () => {
+    const problems = problemsOf(`route:
+  reciever: x
+  receiver: nope
+  routes:
+    - { receiver: nada, match: 'x=~"("', mute_times: [none], foo: 1 }
+inhibit: [{ source: { severity: page }, target: 'x=~"("', equl: [a] }]
+disable: [WorkerInactve, 5]
+mute_times: [{ name: n, intervals: [{ times: "24:30-25:00" }] }]
+rules: [{ alert: A, when: stuck, annotations: { a: 5, s: "{{ nix }}" } }]
+`).join('\n');
+    for (const part of [
+      'unknown field "reciever"',
+      'no receiver "nope"',
+      'no receiver "nada"',
+      'no mute time "none"',
+      'unknown field "foo"',
+      'route.routes[0].match: found',
+      'inhibition 1: unknown field "equl"',
+      'inhibition 1, target: found',
+      'no shipped rule "WorkerInactve"',
+      'found "24:30-25:00"; expected times',
+      'annotations.s: unknown name nix',
+    ]) {
+      expect(problems).toContain(part);
+    }
   });
 
   it('name a cycle of inhibitions', () => {
