@@ -5,6 +5,7 @@
  */
 import type { AlertState, AlertSubject, ClosedBecause } from '../../model/alert.ts';
 import type { Evaluated } from '../evaluation/evaluated.ts';
+import { MISSING } from '../expression/template.ts';
 import type { Rule } from '../rules/rule.ts';
 import { type AlertCore, close, dueInMs, type Found, isCounting, type RuleTimes, resume, step } from './machine.ts';
 import { type AlertRecord, alertId, begunAnew, moved, type Now, newRecord, type Readings } from './record.ts';
@@ -329,7 +330,10 @@ export class AlertStates {
       const verdict = evaluated.verdictOf(record.subject);
       if (verdict !== 'holds' && verdict !== 'fails') continue;
       const values = evaluated.valuesOf(record.subject);
-      const annotations = state === 'firing' ? evaluated.annotationsOf(record.subject) : record.annotations;
+      const annotations =
+        state === 'firing'
+          ? withValues(evaluated.annotationsOf(record.subject), record.annotations)
+          : record.annotations;
       const isSame =
         JSON.stringify(values.parts) === JSON.stringify(record.values.now?.parts) &&
         JSON.stringify(annotations) === JSON.stringify(record.annotations);
@@ -352,6 +356,18 @@ export class AlertStates {
       excess--;
     }
   }
+}
+
+/** A text that had all its values stays as it was when it lacks some: whoever is told later must read why. */
+function withValues(
+  annotations: Readonly<Record<string, string>>,
+  before: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const entries = Object.entries(annotations).map(([name, text]) => {
+    const known = before[name];
+    return [name, known !== undefined && text.includes(MISSING) && !known.includes(MISSING) ? known : text] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 /** They matter only to alerts that are not resolved. */

@@ -68,6 +68,16 @@ describe('what people see', () => {
     ]);
   });
 
+  test('texts stay as they were while they had all their values', () => {
+    const scene = new Scene();
+    const saying = (summary: string) => ({ annotationsOf: () => ({ summary, unit: 'percent' }) });
+    scene.evaluate({ a: ['holds', 91] }, 0, saying('cpu is unlike its usual 40'));
+    scene.evaluate({ a: ['holds', 92] }, 5, saying('cpu is unlike its usual (no value)'));
+    expect(scene.alert('a')?.annotations).toEqual({ summary: 'cpu is unlike its usual 40', unit: 'percent' });
+    scene.evaluate({ a: ['holds', 93] }, 10, saying('cpu is unlike its usual 41'));
+    expect(scene.alert('a')?.annotations).toEqual({ summary: 'cpu is unlike its usual 41', unit: 'percent' });
+  });
+
   test('since when there are no values, and the last ones that there were', () => {
     const scene = new Scene();
     scene.evaluate({ a: ['holds', 95] }, 0);
