@@ -129,18 +129,18 @@ export class AlertNotices implements Notices {
     }));
   }
 
-  /** Set while a receiver has failed for long: nobody is told by it. */
+  /** Set while a receiver has failed for long, or has refused what is then lost: nobody is told by it. */
   get problem(): { readonly detail: string; readonly sinceUnixMs: number } | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     const failing = [...this.#queue.targets].filter(
-      ({ failingSinceMs }) => failingSinceMs !== undefined && nowMs - failingSinceMs >= FAULT_AFTER_MS,
+      ({ failingSinceMs, hasRefused }) =>
+        failingSinceMs !== undefined && (hasRefused || nowMs - failingSinceMs >= FAULT_AFTER_MS),
     );
     if (failing.length === 0) return undefined;
     const detail = failing
       .map(({ receiver, target, lastError, count }) => {
-        const waiting =
-          count === 0 ? 'nothing waits' : `${count} ${count === 1 ? 'notification waits' : 'notifications wait'}`;
-        return `receiver ${receiver} (${target.kind}) gets no notifications: ${lastError?.detail ?? 'it fails'}; ${waiting}`;
+        const waiting = count === 0 ? '' : `; ${count} ${count === 1 ? 'notification waits' : 'notifications wait'}`;
+        return `receiver ${receiver} (${target.kind}) gets no notifications: ${lastError?.detail ?? 'it fails'}${waiting}`;
       })
       .join('; ');
     return { detail, sinceUnixMs: Math.min(...failing.map(({ failingSinceUnixMs }) => failingSinceUnixMs)) };

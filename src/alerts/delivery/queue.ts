@@ -311,6 +311,7 @@ export class DeliveryQueue {
       target.lastSentUnixMs = clock.wallMs();
       target.failures = 0;
       target.failingSinceMs = undefined;
+      target.hasRefused = false;
       target.notBeforeMs = 0;
       if (lane !== undefined) lane.dueMs = 0;
       target.remove(entry);
@@ -325,6 +326,7 @@ export class DeliveryQueue {
       target.failingSinceUnixMs = clock.wallMs();
     }
     if (outcome.outcome === 'refused') {
+      target.hasRefused = true;
       this.#giveUp(target, entry, 'refused', outcome.detail);
       return;
     }

@@ -49,6 +49,8 @@ export class TargetState {
   /** By the monotonic clock; undefined: the last attempt succeeded. */
   failingSinceMs: number | undefined;
   failingSinceUnixMs = 0;
+  /** Since then it has refused a notification, which is lost. */
+  hasRefused = false;
   sent = 0;
   failedAttempts = 0;
   lastSentUnixMs: number | null = null;

@@ -130,6 +130,8 @@ test('a receiver that answers 429 is asked again when it says, and one that answ
   found = { a: 'holds' };
   const scene = await sceneWith({ busy: busy.url, closed: closed.url }, toAll('busy', 'closed'));
   await eventually(() => statusOf(scene, 'busy').failedAttempts === 1 && statusOf(scene, 'closed').deadLetters === 1);
+  // What was refused is lost: that is said at once.
+  expect(scene.notices.problem?.detail).toMatch(/^receiver closed \(webhook\) gets no notifications: [^;]*403[^;]*$/);
   busy.answer = answers(200);
   await pass(29);
   expect(busy.got.length).toBe(1);
