@@ -7,7 +7,7 @@ import type { ParseRules } from './parts.ts';
 import type { RuleProblem } from './rules/place.ts';
 import type { RuleSet } from './rules/rule.ts';
 
-/** A file of 10,000 rules is half of that; what is larger is no rule file. */
+/** More is not even read. What a rule file may have is less: see rules/document.ts, which says by how much it is too large. */
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 export interface ReadRules {

@@ -78,6 +78,9 @@ function messageOf({ code, summary }: ParseError, text: string, start: number, e
   if (code === 'unterminated_string') return 'the quoted text has no end; expected a closing quotation mark';
   const word = /^[\p{L}_]\w*/u.exec(text.slice(text.slice(0, start).search(/\w*$/)))?.[0];
   const operator = OPERATORS.get(word?.toLowerCase() ?? '');
+  if (/^\d+(?:ms|[smhdw])\b/.test(text.slice(text.slice(0, start).search(/\w*$/)))) {
+    return 'a duration stands in quotation marks, such as "10m"';
+  }
   if (operator !== undefined) return `${JSON.stringify(word)} is not an operator of CEL; expected ${operator}`;
   if (code === 'reserved_identifier') return `${JSON.stringify(word)} is a reserved word of CEL; expected another name`;
   if (text[start] === '=') return 'found "="; expected "==" for a comparison';

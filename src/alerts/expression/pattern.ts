@@ -10,6 +10,12 @@ export function patternProblem(pattern: string): string | undefined {
   if (pattern.length > MAX_PATTERN_LENGTH) {
     return `the pattern has ${pattern.length} characters; at most ${MAX_PATTERN_LENGTH} are allowed`;
   }
+  // They would be taken, with another meaning.
+  const foreign = /\\[pPAzZQC]|\[\[:|\(\?[a-z]/.exec(pattern.replace(/\\\\/g, '  '))?.[0];
+  if (foreign !== undefined) {
+    const instead = foreign.startsWith('(') ? '; for upper and lower case alike, match x.lowerAscii()' : '';
+    return `the pattern cannot be used: ${foreign} is not supported; expected ^, $, \\d, \\w, \\s or a set such as [a-z]${instead}`;
+  }
   try {
     linearRegExp(pattern);
     return undefined;

@@ -39,11 +39,7 @@ const reload = createRoute({
   summary: 'Read the rule file again',
   description:
     'As SIGHUP does. A file with problems changes nothing: the answer lists all of them with line and column. Alerts of rules that did not change stay as they are.',
-  responses: commandAnswers(
-    '14 rules are loaded from /etc/pulselane/alerts.yaml.',
-    'invalid_rules',
-    'failed_precondition',
-  ),
+  responses: commandAnswers('14 rules are active', 'invalid_rules', 'failed_precondition'),
 });
 
 const test = createRoute({
