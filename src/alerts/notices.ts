@@ -13,7 +13,7 @@ import type { Alert } from '../model/alert.ts';
 import type { AlertCommand, AlertReply } from '../model/alert-command.ts';
 import type { AlertReceiverStatus } from '../model/alerts-status.ts';
 import type { DeadLetter } from '../model/dead-letter.ts';
-import { labelTest } from '../model/label-matchers.ts';
+import { formatMatcher, labelTest } from '../model/label-matchers.ts';
 import type { Silence } from '../model/silence.ts';
 import { deadLetterOf, type GivenUp } from './delivery/dead-letter.ts';
 import { DeadLetters } from './delivery/dead-letters.ts';
@@ -304,6 +304,8 @@ export class AlertNotices implements Notices {
   #changed(change: SilenceChange, message: (silence: Silence) => string): AlertReply {
     if (!change.ok) return { ok: false, code: change.code, message: change.message };
     for (const silence of change.changed) this.#setSilence(silence.id, silence);
+    // Who kept whom from being told must be found later, also when the silence itself is forgotten.
+    this.#options.log('info', silenceNote(change.silence, this.#options.clock.wallMs()));
     return { ok: true, message: message(change.silence), silenceId: change.silence.id };
   }
 
@@ -352,6 +354,20 @@ function* plannedAlerts(states: AlertStates, ended: ReadonlyMap<string, AlertRec
 
 function plannedAlert({ id, labels, core, firingSinceUnixMs }: AlertRecord): PlannedAlert {
   return { id, labels, state: core.state, firingSinceUnixMs, isFlapping: core.isFlapping };
+}
+
+/** Long enough for some matchers and a sentence. */
+const MAX_NOTE_LENGTH = 500;
+
+function silenceNote(
+  { id, matchers, startsUnixMs, endsUnixMs, createdBy, comment }: Silence,
+  nowUnixMs: number,
+): string {
+  if (endsUnixMs <= nowUnixMs) return `silence ${id} has ended`;
+  const [from, to] = [startsUnixMs, endsUnixMs].map((ms) => new Date(ms).toISOString());
+  const what = matchers.map(formatMatcher).join(', ');
+  const note = `silence ${id} is set for ${what} from ${from} to ${to} by ${JSON.stringify(createdBy)}: ${JSON.stringify(comment)}`;
+  return note.length > MAX_NOTE_LENGTH ? `${note.slice(0, MAX_NOTE_LENGTH - 1)}…` : note;
 }
 
 function isSame(a: Suppression, b: Suppression): boolean {

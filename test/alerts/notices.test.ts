@@ -94,6 +94,10 @@ test('a silence is set, shown with its alerts, outlives a restart, and can be en
     silenceId: expect.any(String),
     message: 'The silence is set. It matches no alert now.',
   });
+  const { id } = scene.notices.silences[0] ?? {};
+  expect(scene.log.join()).toMatch(
+    new RegExp(`silence ${id} is set for worker="a" from .*Z to .*Z by "me": "moving it"`),
+  );
   found = { a: 'holds' };
   await pass(5);
   expect(scene.notices.suppressionOf(idOf(scene)).silencedBy).toEqual([scene.notices.silences[0]?.id]);
@@ -107,6 +111,7 @@ test('a silence is set, shown with its alerts, outlives a restart, and can be en
   const silenceId = next.notices.silences[0]?.id ?? '';
   const ended = await next.cycle.change(() => next.notices.change({ type: 'expire-silence', silenceId }, now()));
   expect(ended).toMatchObject({ ok: true, message: `The silence ${silenceId} has ended.` });
+  expect(next.log.join()).toContain(`silence ${silenceId} has ended`);
   await eventually(() => hook.got.length === 1);
   expect(next.notices.suppressionOf(idOf(next)).silencedBy).toEqual([]);
 });
