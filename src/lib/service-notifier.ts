@@ -2,7 +2,7 @@
  * Notifies the service manager (systemd, `Type=notify`) of this process's state, and that it is alive.
  *
  * Node has no Unix datagram sockets, so each notification runs `systemd-notify`, which takes some milliseconds. Only
- * one runs at a time; meanwhile the latest four states and one watchdog ping wait. The unit needs `NotifyAccess=all`,
+ * one runs at a time, except STOPPING=1; meanwhile the latest four states and one watchdog ping wait. The unit needs `NotifyAccess=all`,
  * since the sender is not the service's main process. A notification that fails (no process can be started, the manager
  * is busy) is sent again after a second, a few times; the first failure after a success is logged.
  *
@@ -87,8 +87,10 @@ export class ServiceNotifier {
     this.#retry = undefined;
     this.#signOfLife = undefined;
     this.#states = [];
-    this.#tell(['STOPPING=1']);
+    if (this.#options.manager === undefined || this.#isStopping) return;
     this.#isStopping = true;
+    // Beside one that is under way: the process may end before that is sent.
+    void this.#send(['STOPPING=1']).catch((error: unknown) => this.#failed(error));
   }
 
   /** Starts sending watchdog pings, if the manager expects any. A further call replaces `look`. */

@@ -134,6 +134,17 @@ test('nothing is sent after STOPPING=1', async () => {
   expect(clock.pending).toBe(0);
 });
 
+test('STOPPING=1 does not wait for one that is under way: the process may end before', async () => {
+  const { service, clock, sent, answerWith } = notifier();
+  answerWith(() => new Promise(() => {}));
+  service.watch(() => ({ status: '', stuck: undefined }));
+  clock.advance(0);
+  service.stopping();
+  service.stopping();
+  await settled();
+  expect(sent.map(([state]) => state)).toEqual(['WATCHDOG=1', 'STOPPING=1']);
+});
+
 test('a ping that fails is sent again after a second, one at a time, and each outage is logged once', async () => {
   const { service, clock, sent, warnings, answerWith } = notifier();
   service.watch(() => ({ status: '', stuck: undefined }));
