@@ -44,6 +44,9 @@ export async function startPromptMaster(
 export async function addWorker({ manager }: PromptMaster, workerId: string, cpuUsage = 42): Promise<void> {
   manager.processHeartbeat({ workerId, cpuUsage });
   await eventually(() => manager.getWorkerTelemetry(workerId)?.cpuUsage === cpuUsage);
+  // Its values can be read a moment before main knows that they were applied.
+  const { directory } = manager;
+  await eventually(() => directory.board.state(directory.get(workerId)?.row ?? -1) === 'active');
 }
 
 /** For `afterEach`. */

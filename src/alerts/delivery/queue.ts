@@ -344,8 +344,7 @@ export class DeliveryQueue {
       lane.dueMs = nowMs + Math.max(askedMs, laneWaitMs);
     }
     // What came while it was under way may have ended it.
-    if (entry.attempts === 1)
-      for (const later of lane?.entries.slice(1, MAX_LOOKED_BACK) ?? []) this.#dropOvertaken(target, later);
+    for (const later of lane?.entries.slice(1, MAX_LOOKED_BACK) ?? []) this.#dropOvertaken(target, later);
     const ageMs = clock.wallMs() - entry.createdUnixMs;
     if (entry.attempts >= MAX_ATTEMPTS) this.#giveUp(target, entry, 'attempts', outcome.detail);
     else if (ageMs > MAX_AGE_MS && entry.attempts >= LEAST_ATTEMPTS)

@@ -337,6 +337,17 @@ test('a receiver that was away is not told of what began and ended meanwhile', a
   const closing = bench.add('h', { alerts: [ended('b')] });
   await bench.advance(60_000);
   expect(bench.underWay).toEqual([closing]);
+
+  // Also if the end comes during a later attempt.
+  const again = bench.add('k', { alerts: [alertFor('c')], fresh: ['c'] });
+  await bench.answer(closing, SENT);
+  await bench.answer(again, RETRY);
+  await bench.advance(60_000);
+  expect(bench.underWay).toEqual([again]);
+  const over = bench.add('k', { alerts: [ended('c')] });
+  await bench.answer(again, RETRY);
+  await bench.advance(60_000);
+  expect(bench.underWay).toEqual([over]);
 });
 
 test('an alert whose beginning was given up keeps no incident open', async () => {
