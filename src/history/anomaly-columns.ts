@@ -15,28 +15,15 @@ import type { MetricKey } from './samples.ts';
 export const ANOMALY_PREFIX = 'anomaly.';
 const USUAL = 'usual';
 
-export interface AnomalyKey {
-  /** Undefined: the key is of what is usual. */
-  readonly reason: ReasonName | undefined;
-  readonly metric: MetricKey;
-}
-
 export function isAnomalyKey(key: MetricKey): boolean {
   return key.startsWith(ANOMALY_PREFIX);
 }
 
-/** @returns undefined: it is another metric's key */
-export function anomalyKeyIn(key: MetricKey): AnomalyKey | undefined {
-  const [, word = '', metric = ''] = /^anomaly\.([a-z]+)\.(.+)$/s.exec(key) ?? [];
-  const reason = REASON_NAMES.find((name) => name === word);
-  return metric === '' || (reason === undefined && word !== USUAL) ? undefined : { reason, metric };
-}
-
-export function anomalyKeyOf(reason: ReasonName, metric: MetricKey): MetricKey {
+function anomalyKeyOf(reason: ReasonName, metric: MetricKey): MetricKey {
   return `${ANOMALY_PREFIX}${reason}.${metric}`;
 }
 
-export function usualKeyOf(metric: MetricKey): MetricKey {
+function usualKeyOf(metric: MetricKey): MetricKey {
   return `${ANOMALY_PREFIX}${USUAL}.${metric}`;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { anomalyColumns, anomalyKeyIn, anomalyKeyOf, usualKeyOf } from '../../src/history/anomaly-columns.ts';
+import { anomalyColumns } from '../../src/history/anomaly-columns.ts';
 import { sampleRunOf } from '../../src/history/ring-samples.ts';
 import { ReasonCode } from '../../src/model/anomaly/reason.ts';
 import { SampleColumns } from '../../src/store/sample-columns.ts';
@@ -43,20 +43,3 @@ test('without scores there are no such columns', () => {
   const run = sampleRunOf('w', columnsOf([NO_SCORE, NO_SCORE]), 1);
   expect([...run.columns.keys()].filter((key) => key.startsWith('anomaly'))).toEqual([]);
 });
-
-test.each(['memory_usage', 'metrics.a.b\n', 'metrics.usual.cpu', 'gpus.0.power_watts'])(
-  'keys of %j are read back',
-  (metric) => {
-    expect(anomalyKeyIn(anomalyKeyOf('still', metric))).toEqual({ reason: 'still', metric });
-    expect(anomalyKeyIn(usualKeyOf(metric))).toEqual({ reason: undefined, metric });
-  },
-);
-
-test.each([
-  'cpu_usage',
-  'anomaly_score',
-  'metrics.anomaly.above.x',
-  'anomaly.above.',
-  'anomaly.never.cpu_usage',
-  'anomaly',
-])('%j is no such key', (key) => expect(anomalyKeyIn(key)).toBeUndefined());

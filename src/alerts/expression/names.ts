@@ -112,8 +112,6 @@ export const NAMES: Readonly<Record<ForEach, Readonly<Record<string, NameInfo>>>
 };
 
 export type WorkerName = keyof typeof WORKER_NAMES;
-export type GroupName = keyof typeof GROUP_NAMES;
-export type ClusterName = keyof typeof CLUSTER_NAMES;
 
 /** Members of a device in `gpus`; those that were not measured are missing. */
 export const GPU_MEMBERS = {
