@@ -2,14 +2,18 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { CLEAN_AFTER_MS, MAX_FAULTS } from '../../src/engine/lanes/fault-history.ts';
-import { TelemetryManager } from '../../src/engine/telemetry-manager.ts';
+import { TelemetryManager, type TelemetryManagerOptions } from '../../src/engine/telemetry-manager.ts';
 import type { ThreadOptions } from '../../src/lib/threads.ts';
 import { STATE_FLOATS, StateFloat } from '../../src/model/anomaly/state.ts';
 import { ISOLATIONS } from '../../src/model/isolation.ts';
+import type { Announcement } from '../../src/reading/directory.ts';
 import { WORD_BYTES } from '../../src/store/layout.ts';
 import { type SlotMemory, viewSlot } from '../../src/store/slot-memory.ts';
+import { SlotReader } from '../../src/store/slot-reader.ts';
+import { diesAt } from '../store/killed-writer.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeThread, HANG, POISON } from '../support/fake-threads.ts';
+import { samplesOf } from '../support/samples-of.ts';
 
 const fake = vi.hoisted(() => ({ start: (_data: unknown, _name: string): unknown => undefined }));
 vi.mock('../../src/lib/threads.ts', async (original) => ({
@@ -33,7 +37,11 @@ class Fleet {
   isHealing = false;
   #sent = 0;
 
-  constructor(maxDedicatedLanes: number, sharedLanes: number, anomalyScores = false) {
+  constructor(
+    maxDedicatedLanes: number,
+    sharedLanes: number,
+    { anomalyScores = false, samples }: Pick<TelemetryManagerOptions, 'anomalyScores' | 'samples'> = {},
+  ) {
     fake.start = (data, name) => {
       const thread = new FakeThread(data as ConstructorParameters<typeof FakeThread>[0], this.clock);
       this.threads.push(thread);
@@ -50,6 +58,7 @@ class Fleet {
       laneQuarantineMs: QUARANTINE_MS,
       inactivityTimeoutMs: INACTIVE_AFTER_MS,
       anomalyScores,
+      ...(samples === undefined ? {} : { samples }),
     });
   }
 
@@ -213,6 +222,39 @@ test('whatever threads do and however they end, a slot has one writer, all heart
     { numRuns: 60 },
   );
 }, 60_000);
+
+test('wherever the lane of a removed worker was killed, a record that readers saw has its sample', async () => {
+  let [died, seen] = [true, 0];
+  for (let nth = 0; died; nth++) {
+    const fleet = new Fleet(1, 1, { samples: { spanMs: 60_000 } });
+    await fleet.manager.start();
+    fleet.send('a', 'task');
+    await fleet.work();
+    const row = fleet.manager.directory.get('a')?.row as number;
+    const own = fleet.threads.find(({ isDead, serves }) => !isDead && serves.has(row)) as FakeThread;
+    const cpuUsage = fleet.send('a', 'task');
+    await turn();
+    died = diesAt(nth, () => own.work(fleet.threads));
+    const isSeen = fleet.manager.getWorkerTelemetry('a')?.cpuUsage === cpuUsage;
+    if (isSeen) seen++;
+    const closed: Announcement[] = [];
+    fleet.manager.onAnnouncement((announcement) => {
+      if (announcement.type === 'slotClosed') closed.push(announcement);
+    });
+    fleet.manager.unregisterWorker('a');
+    // Terminated, not asked: it does nothing more.
+    own.die();
+    for (let turns = 0; closed.length === 0; turns++) {
+      if (turns > 100) throw new Error('its slot was not closed');
+      await turn();
+    }
+    const [{ slot, tenancy }] = closed as [Extract<Announcement, { type: 'slotClosed' }>];
+    expect([nth, new SlotReader(slot, tenancy).counts().applied]).toEqual([nth, isSeen ? 2 : 1]);
+    expect(samplesOf(new SlotReader(slot, tenancy))).toHaveLength(isSeen ? 2 : 1);
+    await fleet.end();
+  }
+  expect(seen).toBeGreaterThan(1);
+});
 
 test('a worker that fails on the penalty lane while moving to its dedicated lane continues to it', async () => {
   const fleet = new Fleet(1, 1);
@@ -402,7 +444,7 @@ describe('workers that are gone', () => {
 });
 
 test('what is expected while a lane has no thread is told to the next one', async () => {
-  const fleet = new Fleet(1, 1, true);
+  const fleet = new Fleet(1, 1, { anomalyScores: true });
   const expected = () => {
     const [entry] = [...fleet.manager.directory.all()];
     const { floats, offsets } = viewSlot((entry as { slot: { memory: SlotMemory } }).slot.memory);

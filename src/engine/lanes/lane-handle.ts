@@ -12,6 +12,7 @@ import type { ThreadDeath } from '../../lib/supervised-thread.ts';
 import { type FaultCause, isLaneTransition, type LaneKind, type LaneState } from '../../model/lanes.ts';
 import type { LedgerReader, Place } from '../../store/lane-ledger.ts';
 import { Publications } from '../../store/publications.ts';
+import { SlotWriter } from '../../store/slot-writer.ts';
 import type { Parcel } from '../workers/mailbox.ts';
 import { blameFor } from './blame.ts';
 import { settleDead } from './dead-thread.ts';
@@ -280,7 +281,18 @@ export class LaneHandle {
     const hasEnded = await this.#thread.stop();
     const leaving = this.#workers.takeLeaving();
     this.#countForDead(leaving.map(({ worker }) => worker));
-    for (const { left } of leaving) left(hasEnded);
+    this.#endLeaving(leaving, hasEnded);
+  }
+
+  /**
+   * @param hasEnded the thread may have ended between a record and its sample. The slots have no next thread that would complete
+   * that, and their last samples are read now
+   */
+  #endLeaving(leaving: ReturnType<LaneWorkers<LaneWorker>['takeLeaving']>, hasEnded: boolean): void {
+    for (const { worker, left } of leaving) {
+      if (hasEnded) new SlotWriter(worker.slot.memory, { publications: this.#publications, row: worker.row }).mend();
+      left(hasEnded);
+    }
   }
 
   /** The thread may have ended between a publication and its count. */
@@ -397,7 +409,7 @@ export class LaneHandle {
     }
     if ('quarantineMs' in after) this.quarantine(after.quarantineMs, reason, touched[0]);
     events.onChange(this);
-    for (const { left } of leaving) left(!death.abandoned);
+    this.#endLeaving(leaving, !death.abandoned);
     events.onStartOver(this);
     return restartInMs;
   }
