@@ -30,6 +30,7 @@ export const DEBIAN_PACKAGES = {
   'golang-github-golang-protobuf-1-5-dev': () =>
     existsSync('/usr/share/gocode/src/github.com/golang/protobuf/internal/gengogrpc'),
   python3: () => runs('/usr/bin/python3', '--version'),
+  chromium: () => runs('/usr/bin/chromium', '--version'),
   curl: () => runs('curl', '--version'),
   openssl: () => runs('openssl', 'version'),
   systemd: () => runs('systemd-analyze', '--version'),
