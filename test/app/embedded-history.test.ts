@@ -42,6 +42,8 @@ describe('an engine with history', () => {
       });
       await eventually(() => manager.getWorkerTelemetry('worker-1')?.cpuUsage === cpuUsage);
     }
+    // The sample follows its record.
+    await eventually(async () => (await usages(manager)).length === 3);
     expect(await usages(manager)).toEqual([10, 20, 30]);
     expect(await usages(manager, 'frames')).toEqual([20, 40, 60]);
     const several = await manager.history.query({ workerId: 'worker-1', from: Date.now() - 60_000 });

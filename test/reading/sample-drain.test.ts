@@ -53,6 +53,15 @@ async function drained(options: TelemetryManagerOptions = {}) {
   return { manager, drain, announced, listen, taken, metrics, take };
 }
 
+/** Resolves when the sample with this value can be read: a moment after its record. */
+function hasStored(manager: TelemetryManager, workerId: string, cpuUsage: number) {
+  return eventually(
+    () =>
+      manager.getWorkerTelemetry(workerId)?.cpuUsage === cpuUsage &&
+      manager.directory.get(workerId)?.slot.isInHand === false,
+  );
+}
+
 const PROCESSOR = new URL('../support/processors/faulty.mjs', import.meta.url);
 
 test.each([
@@ -146,7 +155,7 @@ test('a sample tells what main knew of its worker, and what the heartbeat says',
   const beats = [{}, { gpuUsage: 1.5 }, { gpus: [{ index: 0, powerWatts: 70 }], metrics: { 'gpus.0.power_watts': 3 } }];
   for (const [n, beat] of [...beats, { leaving: true }].entries()) {
     manager.processHeartbeat({ workerId: 'a', cpuUsage: n + 1, ...beat });
-    await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === n + 1);
+    await hasStored(manager, 'a', n + 1);
   }
   const seen: number[][] = [];
   const keys: string[] = [];
@@ -164,7 +173,7 @@ test('whoever comes later begins with what is kept', async () => {
   const { manager, drain, listen, taken, take } = await drained();
   for (let beat = 1; beat <= 100; beat++) {
     manager.processHeartbeat({ workerId: 'a', cpuUsage: beat % 100 });
-    if (beat % 10 === 0) await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === beat % 100);
+    if (beat % 10 === 0) await hasStored(manager, 'a', beat % 100);
   }
   listen();
   take();
@@ -266,7 +275,7 @@ test('without a reader of samples none are kept, and nobody is told of slots tha
   const { manager, announced, drain, listen, taken, take } = await drained({ samples: undefined });
   listen();
   manager.processHeartbeat({ workerId: 'a', cpuUsage: 1, metrics: { frames: 1 } });
-  await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === 1);
+  await hasStored(manager, 'a', 1);
   take();
   manager.unregisterWorker('a');
   await eventually(() => manager.internalState().lanes.every(({ workers }) => workers === 0));
@@ -318,7 +327,7 @@ test('what happens to tasks comes with the samples, and is committed with them',
     cpuUsage++;
     const runningTasks = tasks.map((taskId) => ({ taskId, status: 'running' }));
     manager.processHeartbeat({ workerId, cpuUsage, runningTasks, endedTasks: ended.map((taskId) => ({ taskId })) });
-    await eventually(() => manager.getWorkerTelemetry(workerId)?.cpuUsage === cpuUsage);
+    await hasStored(manager, workerId, cpuUsage);
   };
   await beat('a', ['x']);
   await beat('a', ['x', 'y']);
@@ -360,7 +369,7 @@ test('a drain that continues another one gets the changes since then; one that b
   listen();
   const beat = async (cpuUsage: number, tasks: string[]) => {
     manager.processHeartbeat({ workerId: 'a', cpuUsage, runningTasks: tasks.map((taskId) => ({ taskId })) });
-    await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === cpuUsage);
+    await hasStored(manager, 'a', cpuUsage);
   };
   await beat(1, ['x']);
   await beat(2, ['x', 'y']);
@@ -385,7 +394,7 @@ test('where changes of tasks are lost, they are counted, and the whole list foll
   const beat = async (cpuUsage: number, count: number) => {
     const runningTasks = Array.from({ length: count }, (_, n) => ({ taskId: `${cpuUsage}-${n}`.padEnd(500) }));
     manager.processHeartbeat({ workerId: 'a', cpuUsage, runningTasks });
-    await eventually(() => manager.getWorkerTelemetry('a')?.cpuUsage === cpuUsage);
+    await hasStored(manager, 'a', cpuUsage);
   };
   await beat(1, 1);
   tasksOf(drain);
